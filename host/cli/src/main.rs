@@ -1,0 +1,3 @@
+//! The tune-host command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Experiment file to validated plan.

@@ -1,0 +1,1 @@
+//! Loads components and runs them under limits.

@@ -1,0 +1,1 @@
+//! Instrumentation, host-owned linear memory; the home of unsafe code.

@@ -1,0 +1,1 @@
+//! The components that are shipped inside the binary.

@@ -1,0 +1,1 @@
+//! The scheduler asha of tune-host.

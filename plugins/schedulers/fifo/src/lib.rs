@@ -1,0 +1,1 @@
+//! The scheduler fifo of tune-host.

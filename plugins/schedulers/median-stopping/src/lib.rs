@@ -1,0 +1,1 @@
+//! The scheduler median-stopping of tune-host.

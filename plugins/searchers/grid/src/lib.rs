@@ -1,0 +1,1 @@
+//! The searcher grid of tune-host.

@@ -1,0 +1,1 @@
+//! The searcher random of tune-host.

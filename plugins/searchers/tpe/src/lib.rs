@@ -1,0 +1,1 @@
+//! The searcher tpe of tune-host.

@@ -1,0 +1,1 @@
+//! The trainable digits-coroutine of tune-host.

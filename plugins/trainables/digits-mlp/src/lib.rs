@@ -1,0 +1,1 @@
+//! The trainable digits-mlp of tune-host.

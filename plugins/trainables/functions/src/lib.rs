@@ -1,0 +1,1 @@
+//! The trainable functions of tune-host.

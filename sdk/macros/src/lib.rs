@@ -1,0 +1,1 @@
+//! The options attribute of tune-plugin.

@@ -1,0 +1,1 @@
+//! Search-space maths and the plain records of the tune:plugin contract, shared by host and plugins.

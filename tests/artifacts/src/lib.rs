@@ -1,0 +1,1 @@
+//! Builds the test guests and names their files.

@@ -1,0 +1,3 @@
+//! Every benchmark: cargo run --release -p tune-bench -- NAME.
+
+fn main() {}

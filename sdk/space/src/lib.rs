@@ -1,1 +1,11 @@
-//! Search-space maths and the plain records of the tune:plugin contract, shared by host and plugins.
+//! Search-space maths and the plain records of the `tune:plugin` contract.
+//!
+//! Shared by the host and by plugins, so that a value, a domain or a report means the same on both
+//! sides, natively and in the sandbox. Knows nothing of wasm, files, clocks or the engine. All
+//! transcendental functions come from `libm`, all randomness from [`Stream`].
+
+mod contract;
+mod value;
+
+pub use contract::*;
+pub use value::{Config, Value};

@@ -1,0 +1,123 @@
+//! What the engine needs to know of an experiment: all that can change a decision.
+
+use serde::{Deserialize, Serialize};
+use tune_space::{Config, Constraint, Objective, Parameter};
+
+use crate::Limits;
+
+/// In which order results count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// By virtual time, then trial: the same at any number of threads. The default.
+    Deterministic,
+    /// As they come.
+    Arrival,
+}
+
+/// What is compiled into the code of a component to bound and measure it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metering {
+    /// Fuel: budgets, and wall deadlines at its yields. Default of the plugins in the binary.
+    Fuel,
+    /// Fuel and epochs, an independent net. Default of all other plugins.
+    Full,
+    /// Wall deadlines only.
+    Epoch,
+    /// Nothing: trusted plugins.
+    None,
+}
+
+impl Metering {
+    /// Fuel is counted.
+    #[must_use]
+    pub fn counts_fuel(self) -> bool {
+        matches!(self, Self::Fuel | Self::Full)
+    }
+
+    /// Epochs are checked.
+    #[must_use]
+    pub fn checks_epochs(self) -> bool {
+        matches!(self, Self::Full | Self::Epoch)
+    }
+}
+
+/// The seed of a trial that is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RetrySeed {
+    /// As before: only irreproducible failures are tried again. The default.
+    Same,
+    /// Another one: reproducible failures are tried again too.
+    Fresh,
+}
+
+/// A trial ends as finished when the metric reaches the threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StopRule {
+    /// A reported or reserved metric.
+    pub metric: String,
+    /// The bound, inclusive.
+    pub threshold: f64,
+    /// Met at or above the threshold; else at or below it.
+    pub at_least: bool,
+}
+
+/// A value that the host computes from a configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Derived {
+    /// Dotted name.
+    pub name: String,
+    /// An arithmetic expression over numeric parameters and constants; dots in names are written `__`.
+    pub expression: String,
+}
+
+/// All that can change a decision of the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnginePlan {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Trials that run at once in virtual time.
+    pub slots: u32,
+    /// Trials that are created at most; none: until the searcher is exhausted.
+    pub trials: Option<u32>,
+    /// The first is the one named `metric`.
+    pub objectives: Vec<Objective>,
+    /// Bounds on metrics.
+    pub constraints: Vec<Constraint>,
+    /// The metric that measures a trial's resource.
+    pub time_attr: String,
+    /// A trial ends when `time_attr` reaches this.
+    pub max_t: Option<f64>,
+    /// What the searcher suggests, parents before children.
+    pub space: Vec<Parameter>,
+    /// Added to every configuration.
+    pub constants: Config,
+    /// Computed after the constants, in order; a later one may use an earlier one.
+    pub derived: Vec<Derived>,
+    /// Asked for first, one trial each; partial ones pin their keys.
+    pub points_to_evaluate: Vec<Config>,
+    /// End a trial as finished.
+    pub stop: Vec<StopRule>,
+    /// Order of results.
+    pub order: Order,
+    /// Metering of the trainable.
+    pub metering: Metering,
+    /// Trials report their own virtual cost.
+    pub virtual_cost: bool,
+    /// Retries of a trial after irreproducible failures.
+    pub max_failures: u32,
+    /// Seed of a retry.
+    pub retry_seed: RetrySeed,
+    /// Limits of trials.
+    pub limits: Limits,
+    /// Name of the trainable.
+    pub trainable: String,
+    /// Name of the searcher and its options, a JSON object.
+    pub searcher: (String, String),
+    /// Name of the scheduler and its options, a JSON object.
+    pub scheduler: (String, String),
+    /// NaNs are canonical inside the sandbox too.
+    pub strict: bool,
+}

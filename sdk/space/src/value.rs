@@ -1,0 +1,200 @@
+//! Values and configurations.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One value of a configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Value {
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A real number; never NaN or infinite in a valid configuration.
+    Number(f64),
+    /// Text.
+    Text(String),
+    /// JSON text: a list or table that stands as a constant or a choice.
+    Structured(String),
+}
+
+impl Value {
+    /// The value as a real number: integers are converted, everything else is `None`.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Number(x) => Some(*x),
+            Self::Integer(i) => Some(*i as f64),
+            _ => None,
+        }
+    }
+
+    /// The value as JSON. Numbers that JSON cannot hold become null.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Boolean(b) => (*b).into(),
+            Self::Integer(i) => (*i).into(),
+            Self::Number(x) => (*x).into(),
+            Self::Text(t) => t.as_str().into(),
+            Self::Structured(json) => {
+                serde_json::from_str(json).unwrap_or_else(|_| json.as_str().into())
+            }
+        }
+    }
+
+    /// JSON as a value: integers stay integers, lists and tables become [`Value::Structured`].
+    /// Null has no counterpart.
+    #[must_use]
+    pub fn from_json(json: &serde_json::Value) -> Option<Self> {
+        Some(match json {
+            serde_json::Value::Null => return None,
+            serde_json::Value::Bool(b) => Self::Boolean(*b),
+            serde_json::Value::Number(n) => match n.as_i64() {
+                Some(i) => Self::Integer(i),
+                None => Self::Number(n.as_f64()?),
+            },
+            serde_json::Value::String(s) => Self::Text(s.clone()),
+            structured => Self::Structured(structured.to_string()),
+        })
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Boolean(b) => write!(f, "{b}"),
+            Self::Integer(i) => write!(f, "{i}"),
+            // Debug prints the shortest text that reads back as the same number, with a point or
+            // exponent, so that 1.0 and 1 stay distinct.
+            Self::Number(x) => write!(f, "{x:?}"),
+            Self::Text(t) | Self::Structured(t) => f.write_str(t),
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(x: bool) -> Self {
+        Self::Boolean(x)
+    }
+}
+impl From<i64> for Value {
+    fn from(x: i64) -> Self {
+        Self::Integer(x)
+    }
+}
+impl From<f64> for Value {
+    fn from(x: f64) -> Self {
+        Self::Number(x)
+    }
+}
+impl From<&str> for Value {
+    fn from(x: &str) -> Self {
+        Self::Text(x.to_owned())
+    }
+}
+
+/// Dotted names to values, active parameters only, sorted by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Config(BTreeMap<String, Value>);
+
+impl Config {
+    /// An empty configuration.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value of a parameter, if it is active.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Sets a parameter and returns what it was before.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
+        self.0.insert(name.into(), value.into())
+    }
+
+    /// Removes a parameter.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
+    }
+
+    /// Names and values in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v))
+    }
+
+    /// The number of active parameters.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// No parameter is active.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Nested JSON: `a.b = 1` becomes `{"a": {"b": 1}}`. A name that is both a value and a table
+    /// keeps its dotted form.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut root = serde_json::Map::new();
+        for (name, value) in self.iter() {
+            if !nest(&mut root, name, value) {
+                root.insert(name.to_owned(), value.to_json());
+            }
+        }
+        root.into()
+    }
+}
+
+/// Puts `value` at the dotted path; false if a value stands in the way.
+fn nest(root: &mut serde_json::Map<String, serde_json::Value>, name: &str, value: &Value) -> bool {
+    let mut table = root;
+    let mut rest = name;
+    while let Some((head, tail)) = rest.split_once('.') {
+        let entry = table
+            .entry(head)
+            .or_insert_with(|| serde_json::Map::new().into());
+        let Some(inner) = entry.as_object_mut() else {
+            return false;
+        };
+        table = inner;
+        rest = tail;
+    }
+    if table.contains_key(rest) {
+        return false;
+    }
+    table.insert(rest.to_owned(), value.to_json());
+    true
+}
+
+impl FromIterator<(String, Value)> for Config {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(iter: I) -> Self {
+        Self(iter.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Config {
+    type Item = (String, Value);
+    type IntoIter = std::collections::btree_map::IntoIter<String, Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl std::fmt::Display for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, (name, value)) in self.iter().enumerate() {
+            write!(f, "{}{name}={value}", if i == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}

@@ -5,7 +5,9 @@
 //! transcendental functions come from `libm`, all randomness from [`Stream`].
 
 mod contract;
+mod getters;
 mod value;
 
 pub use contract::*;
+pub use getters::FromValue;
 pub use value::{Config, Value};

@@ -4,12 +4,32 @@
 //! count. It has no wasm, no I/O, no clock and no source of randomness; the runner carries out what
 //! it decides, the store keeps what it was told, and folding that again gives the same state.
 
+mod admit;
+mod deciders;
+mod derive;
+mod digest;
+mod engine;
+mod event;
 mod fault;
+mod flight;
+mod handover;
 mod limits;
 mod plan;
+pub mod seeds;
+mod stop;
+mod trial;
 
+pub use admit::{RESERVED_METRICS, WALL_METRICS};
+pub use deciders::{Checked, Deciders, Recorded};
+pub use derive::{DeriveError, evaluate, validate};
+pub use digest::{Ingredient, hex, plan_digest};
+pub use engine::{Counts, Engine, is_better};
+pub use event::{Answer, Changed, Effect, Entry, Event, Failed, Handover, Note, StepEnd};
 pub use fault::PluginFault;
+pub use handover::host_bug;
 pub use limits::Limits;
-pub use plan::{Derived, EnginePlan, Metering, Order, RetrySeed, StopRule};
+pub use plan::{Derived, EnginePlan, Metering, Order, PLAN_FORMAT, RetrySeed, StopRule};
+pub use stop::Stop;
+pub use trial::{Best, Phase, StepRecord, Trial, fingerprint};
 /// The plain records of the contract, shared with plugins.
 pub use tune_space as records;

@@ -5,6 +5,9 @@ use tune_space::{Config, Constraint, Objective, Parameter};
 
 use crate::Limits;
 
+/// Version of the engine's rules and constants: digests of different versions cannot be compared.
+pub const PLAN_FORMAT: u32 = 1;
+
 /// In which order results count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

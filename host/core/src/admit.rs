@@ -1,0 +1,151 @@
+//! Is a report fit to be handed over? And does it end its trial?
+
+use tune_space::{FailureKind, Metric, Report};
+
+use crate::{EnginePlan, Failed, Metering, Trial};
+
+/// Metrics that the host fills in, on the axis of virtual time: plugins see them.
+pub const RESERVED_METRICS: [&str; 5] = [
+    "training_iteration",
+    "fuel_this_iter",
+    "fuel_total",
+    "virtual_time",
+    "memory_bytes",
+];
+
+/// Metrics that the host adds for people; they never reach a plugin in deterministic order.
+pub const WALL_METRICS: [&str; 4] = [
+    "time_this_iter_s",
+    "time_total_s",
+    "timestamp",
+    "checkpoint_bytes",
+];
+
+fn bad(message: String) -> Failed {
+    Failed {
+        kind: FailureKind::BadValue,
+        message,
+    }
+}
+
+/// Checks a guest's report and adds the host's metrics.
+///
+/// # Errors
+/// The failure of the step: a reserved or repeated name, a cost without the grant, a metric of the
+/// plan that is missing, a resource axis that goes back.
+pub(crate) fn admit(
+    plan: &EnginePlan,
+    trial: &Trial,
+    report: &Report,
+    fuel: u64,
+    tick: u64,
+    memory_bytes: u64,
+) -> Result<Report, Failed> {
+    for (i, metric) in report.metrics.iter().enumerate() {
+        let name = metric.name.as_str();
+        if RESERVED_METRICS.contains(&name) || WALL_METRICS.contains(&name) {
+            return Err(bad(format!(
+                "the trainable reported `{name}`, which the host fills in: rename the metric"
+            )));
+        }
+        if report.metrics.iter().take(i).any(|m| m.name == metric.name) {
+            return Err(bad(format!("`{name}` stands twice in one report")));
+        }
+    }
+    if report.cost.is_some() && !plan.virtual_cost {
+        return Err(Failed {
+            kind: FailureKind::Grant,
+            message: "the trainable reported a cost, which needs `virtual-cost = true` in [grants]"
+                .to_owned(),
+        });
+    }
+    let mut full = Report {
+        metrics: Vec::with_capacity(report.metrics.len() + RESERVED_METRICS.len()),
+        finished: report.finished,
+        cost: report.cost,
+    };
+    for metric in &report.metrics {
+        let value = if metric.value.is_nan() { f64::NAN } else { metric.value };
+        full.metrics.push(Metric {
+            name: metric.name.clone(),
+            value,
+        });
+    }
+    let mut add = |name: &str, value: u64| {
+        full.metrics.push(Metric {
+            name: name.to_owned(),
+            value: value as f64,
+        });
+    };
+    add("training_iteration", trial.iteration + 1);
+    if plan.metering.counts_fuel() {
+        add("fuel_this_iter", fuel);
+        add("fuel_total", trial.fuel_total.saturating_add(fuel));
+    }
+    add("virtual_time", tick);
+    add("memory_bytes", memory_bytes);
+    check_names(plan, report, &full)?;
+    check_axis(plan, trial, &full)?;
+    Ok(full)
+}
+
+/// Every metric that the plan names is there.
+fn check_names(plan: &EnginePlan, reported: &Report, full: &Report) -> Result<(), Failed> {
+    let wanted = plan
+        .objectives
+        .iter()
+        .map(|o| (&o.metric, "metric"))
+        .chain(plan.constraints.iter().map(|c| (&c.metric, "constraint")))
+        .chain(plan.stop.iter().map(|s| (&s.metric, "stop rule")))
+        .chain(std::iter::once((&plan.time_attr, "time_attr")));
+    for (name, role) in wanted {
+        if full.get(name).is_none() {
+            let names: Vec<_> = reported.metrics.iter().map(|m| m.name.as_str()).collect();
+            let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+            let why = if name.starts_with("fuel_") && plan.metering != Metering::Fuel {
+                format!("; `{name}` needs metering by fuel")
+            } else {
+                String::new()
+            };
+            return Err(bad(format!(
+                "the {role} `{name}` was not reported; the trainable reported {names}{why}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The resource of a trial is finite and does not decrease.
+fn check_axis(plan: &EnginePlan, trial: &Trial, full: &Report) -> Result<(), Failed> {
+    let axis = &plan.time_attr;
+    let now = full.get(axis).unwrap_or(f64::NAN);
+    if !now.is_finite() {
+        return Err(bad(format!("trial {}: `{axis}` is {now}", trial.id)));
+    }
+    let before = trial.last.as_ref().and_then(|r| r.get(axis));
+    match before {
+        Some(before) if now < before => Err(bad(format!(
+            "trial {}: `{axis}` went back from {before} to {now}; it measures the resource that the \
+             trial used and must not decrease",
+            trial.id
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The report ends its trial: by itself, at its budget or `max_t`, or by a stop rule.
+pub(crate) fn ends(plan: &EnginePlan, budget: Option<f64>, report: &Report) -> bool {
+    let used = report.get(&plan.time_attr).unwrap_or(0.0);
+    report.finished
+        || budget.is_some_and(|budget| used >= budget)
+        || plan.max_t.is_some_and(|max_t| used >= max_t)
+        || plan.stop.iter().any(|rule| {
+            report.get(&rule.metric).is_some_and(|value| {
+                if rule.at_least {
+                    value >= rule.threshold
+                } else {
+                    value <= rule.threshold
+                }
+            })
+        })
+}

@@ -1,0 +1,122 @@
+//! The decision digest: a blake3 chain over everything that was decided, in handover order.
+//!
+//! Two runs with equal digests made the same decisions on the same results. Not in it: wall times,
+//! logs, messages, descriptions, where and with how many threads it ran.
+
+use serde::Serialize;
+use tune_space::{FailureKind, Report};
+
+use crate::trial::canonical_bits;
+use crate::{Answer, EnginePlan, Event, PLAN_FORMAT};
+
+/// What identifies a plugin or a data set: its role or name, and the hash of its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ingredient {
+    /// "trainable", "searcher", "scheduler", or a data set's name after "data:".
+    pub role: String,
+    /// blake3 of its bytes.
+    pub hash: [u8; 32],
+}
+
+/// The start of the chain: all that can change a decision. Wall deadlines cannot (they are
+/// external events), nor can names and paths.
+#[must_use]
+pub fn plan_digest(plan: &EnginePlan, ingredients: &[Ingredient]) -> [u8; 32] {
+    let mut plan = plan.clone();
+    plan.limits.wall_per_step = std::time::Duration::ZERO;
+    plan.limits.wall_per_trial = std::time::Duration::ZERO;
+    plan.trainable = String::new();
+    let mut hash = blake3::Hasher::new();
+    hash.update(&PLAN_FORMAT.to_le_bytes());
+    feed(&mut hash, &(&plan, ingredients));
+    *hash.finalize().as_bytes()
+}
+
+#[derive(Serialize)]
+enum Happened<'a> {
+    Reported {
+        /// Sorted by name, with canonical bits.
+        metrics: Vec<(&'a str, u64)>,
+        finished: bool,
+    },
+    Failed(FailureKind),
+    External(Option<u32>),
+}
+
+#[derive(Serialize)]
+struct Record<'a> {
+    sequence: u64,
+    tick: u64,
+    kind: &'a str,
+    trial: Option<u32>,
+    happened: Happened<'a>,
+    answers: Vec<&'a Answer>,
+}
+
+/// The next link of the chain.
+pub(crate) fn link(
+    previous: &[u8; 32],
+    sequence: u64,
+    tick: u64,
+    event: &Event,
+    report: Option<&Report>,
+    answers: &[Answer],
+) -> [u8; 32] {
+    let happened = match (event, report) {
+        (_, Some(report)) => {
+            let mut metrics: Vec<_> = report
+                .metrics
+                .iter()
+                .map(|m| (m.name.as_str(), canonical_bits(m.value)))
+                .collect();
+            metrics.sort_unstable();
+            Happened::Reported {
+                metrics,
+                finished: report.finished,
+            }
+        }
+        (Event::StepEnded { end, .. }, None) => Happened::Failed(
+            end.result
+                .as_ref()
+                .err()
+                .map_or(FailureKind::BadValue, |f| f.kind),
+        ),
+        (Event::Extended { trials }, None) => Happened::External(Some(*trials)),
+        (_, None) => Happened::External(None),
+    };
+    let record = Record {
+        sequence,
+        tick,
+        kind: event.kind(),
+        trial: event.trial(),
+        happened,
+        answers: answers
+            .iter()
+            .filter(|a| !matches!(a, Answer::Described(_)))
+            .collect(),
+    };
+    let mut hash = blake3::Hasher::new();
+    hash.update(previous);
+    feed(&mut hash, &record);
+    *hash.finalize().as_bytes()
+}
+
+/// Postcard is a canonical encoding of our records: no maps but sorted ones, no padding.
+fn feed(hash: &mut blake3::Hasher, value: &impl Serialize) {
+    match postcard::to_allocvec(value) {
+        Ok(bytes) => {
+            hash.update(&bytes);
+        }
+        // Writing to memory cannot fail for types without unsized sequences, and ours have none;
+        // an error would make digests differ, never equal by accident.
+        Err(error) => {
+            hash.update(error.to_string().as_bytes());
+        }
+    }
+}
+
+/// The digest as people see it.
+#[must_use]
+pub fn hex(digest: &[u8; 32]) -> String {
+    blake3::Hash::from_bytes(*digest).to_hex().to_string()
+}

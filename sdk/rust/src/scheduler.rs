@@ -1,0 +1,55 @@
+//! The trait of trial schedulers.
+
+use tune_space::{
+    Action, Config, Creation, FailureKind, OptionError, Report, Setup, TrialId, Turn,
+};
+
+use crate::PluginOptions;
+
+/// A trial scheduler. One instance of the plugin is one run, called in the deterministic order of
+/// the run; randomness comes from `setup.seed` alone.
+pub trait Scheduler: Sized + 'static {
+    /// By which experiments name the plugin.
+    const NAME: &'static str;
+    /// One sentence for lists of plugins.
+    const SUMMARY: &'static str;
+    /// It pauses trials. By default false.
+    const PAUSES: bool = false;
+    /// It keeps states of trials and clones them. By default false.
+    const CLONES: bool = false;
+    /// It changes configurations in mid-training. By default false.
+    const CHANGES_CONFIG: bool = false;
+    /// What a `[scheduler]` table may hold; [`crate::NoOptions`] if nothing.
+    type Options: PluginOptions;
+
+    /// Called once, before everything else.
+    ///
+    /// # Errors
+    /// Every option that is wrong, at once.
+    fn init(setup: &Setup, options: Self::Options) -> Result<Self, Vec<OptionError>>;
+
+    /// Called for every new trial, before it runs. By default nothing.
+    fn on_add(&mut self, _trial: TrialId, _config: &Config) -> Vec<Action> {
+        Vec::new()
+    }
+
+    /// Called for every report of a trial that could go on. It goes on if no action names it.
+    fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action>;
+
+    /// Called once when a trial has ended by itself, at its budget or `max_t`, by a stop rule, or
+    /// by the user while it ran.
+    fn on_complete(&mut self, trial: TrialId, last: Option<&Report>) -> Vec<Action>;
+
+    /// Called when a step has failed. With `will_retry` any action on the trial but a stop is dropped.
+    fn on_error(&mut self, trial: TrialId, kind: FailureKind, will_retry: bool) -> Vec<Action>;
+
+    /// Called when the user stops a pending or paused trial.
+    fn on_remove(&mut self, trial: TrialId) -> Vec<Action>;
+
+    /// What a free slot does next. Called at every handover for each free slot, at most 64 times a
+    /// slot.
+    fn next_to_run(&mut self, creation: Creation) -> Turn;
+
+    /// The state of the algorithm for people, at most 8 KiB.
+    fn describe(&self) -> String;
+}

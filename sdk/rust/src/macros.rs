@@ -155,21 +155,29 @@ macro_rules! export_scheduler {
 /// [`Progress::Changed`](crate::Progress).
 #[macro_export]
 macro_rules! export_train {
-    (
-        name = $name:expr,
-        summary = $summary:expr,
-        $(grants = [$($grant:expr),* $(,)?],)?
-        $(mutable_parameters = [$($parameter:expr),* $(,)?],)?
-        $train:path $(,)?
-    ) => {
+    (name = $name:expr, summary = $summary:expr, grants = $grants:tt,
+     mutable_parameters = $parameters:tt, $train:path $(,)?) => {
+        $crate::export_train!(@ $name, $summary, $grants, $parameters, $train);
+    };
+    (name = $name:expr, summary = $summary:expr, grants = $grants:tt, $train:path $(,)?) => {
+        $crate::export_train!(@ $name, $summary, $grants, [], $train);
+    };
+    (name = $name:expr, summary = $summary:expr, mutable_parameters = $parameters:tt,
+     $train:path $(,)?) => {
+        $crate::export_train!(@ $name, $summary, [], $parameters, $train);
+    };
+    (name = $name:expr, summary = $summary:expr, $train:path $(,)?) => {
+        $crate::export_train!(@ $name, $summary, [], [], $train);
+    };
+    (@ $name:expr, $summary:expr, $grants:tt, $parameters:tt, $train:path) => {
         const _: () = {
             #[allow(dead_code, reason = "natively nothing calls it")]
             struct Train($crate::Coroutine);
             impl $crate::Trainable for Train {
                 const NAME: &'static str = $name;
                 const SUMMARY: &'static str = $summary;
-                const GRANTS: &'static [&'static str] = &[$($($grant),*)?];
-                const MUTABLE_PARAMETERS: &'static [&'static str] = &[$($($parameter),*)?];
+                const GRANTS: &'static [&'static str] = &$grants;
+                const MUTABLE_PARAMETERS: &'static [&'static str] = &$parameters;
                 fn setup(
                     info: &$crate::TrialInfo,
                     config: &$crate::Config,

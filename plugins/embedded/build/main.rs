@@ -1,0 +1,82 @@
+//! Builds every shipped plugin and writes the list of their bytes.
+
+mod guests;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// For speed in the sandbox. Function names stay, for backtraces. Without overflow checks, since
+/// they keep inner loops from being vectorised; a wrapped index still meets its bounds check.
+const PROFILE: [(&str, &str); 6] = [
+    ("OPT_LEVEL", "3"),
+    ("LTO", "fat"),
+    ("CODEGEN_UNITS", "1"),
+    ("DEBUG", "false"),
+    ("STRIP", "debuginfo"),
+    ("OVERFLOW_CHECKS", "false"),
+];
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => refusal.report(),
+    }
+}
+
+fn build() -> Result<(), guests::Refusal> {
+    let manifest_dir = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(|e| e.to_string())?);
+    let out_dir = PathBuf::from(env::var("OUT_DIR").map_err(|e| e.to_string())?);
+    let workspace = manifest_dir
+        .ancestors()
+        .nth(2)
+        .ok_or("the package does not stand in plugins/embedded")?;
+    for path in ["plugins", "sdk", "wit", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(path).display());
+    }
+
+    let mut plugins = Vec::new();
+    for kind in ["trainable", "searcher", "scheduler"] {
+        for name in folders(&workspace.join(format!("plugins/{kind}s")))? {
+            plugins.push((format!("tune-{kind}-{name}"), name));
+        }
+    }
+    let selection: Vec<String> = plugins
+        .iter()
+        .flat_map(|(package, _)| ["-p".to_owned(), package.clone()])
+        .collect();
+    let built = guests::Build {
+        workspace,
+        target_dir: &guests::nested_target_dir(&out_dir)?,
+        selection: &selection,
+        profile: &PROFILE,
+    }
+    .run()?;
+
+    let mut source = String::from("&[\n");
+    for (package, name) in &plugins {
+        let file = built.join(format!("{}.wasm", package.replace('-', "_")));
+        source.push_str(&format!(
+            "    EmbeddedPlugin {{ name: {name:?}, bytes: include_bytes!({:?}) }},\n",
+            file.display().to_string()
+        ));
+    }
+    source.push_str("]\n");
+    Ok(guests::write_source(&out_dir.join("plugins.rs"), &source)?)
+}
+
+/// The packages in a folder, sorted.
+fn folders(path: &Path) -> Result<Vec<String>, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}

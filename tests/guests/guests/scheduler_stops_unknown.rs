@@ -1,0 +1,51 @@
+//! Stops a trial that does not exist, at every report.
+
+use tune_plugin::{
+    Action, Creation, FailureKind, Next, NoOptions, OptionError, Report, Scheduler, Setup, TrialId,
+    Turn,
+};
+
+struct StopsUnknown;
+
+impl Scheduler for StopsUnknown {
+    const NAME: &'static str = "scheduler-stops-unknown";
+    const SUMMARY: &'static str = "Stops trials that do not exist";
+    type Options = NoOptions;
+
+    fn init(_: &Setup, _: NoOptions) -> Result<Self, Vec<OptionError>> {
+        Ok(Self)
+    }
+
+    fn on_result(&mut self, _: TrialId, _: &Report) -> Vec<Action> {
+        vec![Action::Stop(TrialId::MAX)]
+    }
+
+    fn on_complete(&mut self, _: TrialId, _: Option<&Report>) -> Vec<Action> {
+        Vec::new()
+    }
+
+    fn on_error(&mut self, _: TrialId, _: FailureKind, _: bool) -> Vec<Action> {
+        Vec::new()
+    }
+
+    fn on_remove(&mut self, _: TrialId) -> Vec<Action> {
+        Vec::new()
+    }
+
+    fn next_to_run(&mut self, creation: Creation) -> Turn {
+        Turn {
+            actions: Vec::new(),
+            next: match creation {
+                Creation::Possible => Next::Create,
+                Creation::Waiting => Next::Idle,
+                Creation::Closed => Next::Done,
+            },
+        }
+    }
+
+    fn describe(&self) -> String {
+        Self::SUMMARY.to_owned()
+    }
+}
+
+tune_plugin::export_scheduler!(StopsUnknown);

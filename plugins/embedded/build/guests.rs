@@ -28,6 +28,17 @@ const CLEARED: [&str; 12] = [
     "CLIPPY_ARGS",
 ];
 
+/// Profile of shipped plugins: for speed in the sandbox. Function names stay, for backtraces. Without overflow checks, since
+/// they keep inner loops from being vectorised; a wrapped index still meets its bounds check.
+pub(crate) const SHIPPED: [(&str, &str); 6] = [
+    ("OPT_LEVEL", "3"),
+    ("LTO", "fat"),
+    ("CODEGEN_UNITS", "1"),
+    ("DEBUG", "false"),
+    ("STRIP", "debuginfo"),
+    ("OVERFLOW_CHECKS", "false"),
+];
+
 /// Why there are no components.
 pub(crate) struct Refusal {
     /// For the user.

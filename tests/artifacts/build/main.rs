@@ -1,7 +1,10 @@
 //! Builds every test guest and writes, for each, a constant with the path of its component and,
 //! for each suite, a macro over its guests.
 
+#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
+
 #[path = "../../../plugins/embedded/build/guests.rs"]
+#[allow(dead_code, reason = "the other build script uses the rest")]
 mod guests;
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::ExitCode};
@@ -67,10 +70,7 @@ fn build() -> Result<(), guests::Refusal> {
             .ok_or_else(|| format!("{file}: a guest is named SUITE_NAME.rs"))?;
         let component = built.join(format!("{guest}.wasm"));
         if !component.is_file() {
-            return Err(format!(
-                "tests/guests/Cargo.toml has no [[example]] for {file}"
-            )
-            .into());
+            return Err(format!("tests/guests/Cargo.toml has no [[example]] for {file}").into());
         }
         suites
             .entry(suite.to_owned())

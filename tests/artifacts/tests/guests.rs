@@ -1,5 +1,10 @@
 //! Every guest is a component of the kind that its suite says.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 use tune_test_artifacts::{Shape, foreach_scheduler, foreach_searcher, foreach_trial};
 
 fn shape(path: &str) -> Shape {

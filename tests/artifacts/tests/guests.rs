@@ -20,7 +20,7 @@ fn check(guest: &str, path: &str, interface: &str) {
         "{guest}"
     );
     let manifest: serde_json::Value = serde_json::from_str(&shape.manifest.unwrap()).unwrap();
-    assert_eq!(manifest["name"], guest.replace('_', "-"));
+    assert_eq!(manifest.get("name").unwrap(), &guest.replace('_', "-"));
     assert!(
         shape.module_sections.iter().any(|s| s == "name"),
         "{guest} keeps function names"

@@ -5,9 +5,21 @@
 //! transcendental functions come from `libm`, all randomness from [`Stream`].
 
 mod contract;
+mod describe;
+mod domain;
 mod getters;
+mod lattice;
+pub mod normal;
+mod pinning;
+mod space;
+mod stream;
 mod value;
+mod walk;
 
 pub use contract::*;
+pub use domain::DomainError;
 pub use getters::FromValue;
+pub use space::{Space, SpaceError};
+pub use stream::{Stream, derive_seed};
 pub use value::{Config, Value};
+pub use walk::Walk;

@@ -1,11 +1,12 @@
 //! Pauses every trial at its first report and never starts one again.
 
 use tune_plugin::{
-    Action, Creation, FailureKind, Next, NoOptions, OptionError, Report, Scheduler, Setup, TrialId,
-    Turn,
+    Action, Config, Creation, FailureKind, Next, NoOptions, OptionError, Report, Scheduler, Setup,
+    TrialId, Turn,
 };
+use tune_test_guests::Pending;
 
-struct PausesAll;
+struct PausesAll(Pending);
 
 impl Scheduler for PausesAll {
     const NAME: &'static str = "scheduler-pauses-all";
@@ -14,7 +15,12 @@ impl Scheduler for PausesAll {
     type Options = NoOptions;
 
     fn init(_: &Setup, _: NoOptions) -> Result<Self, Vec<OptionError>> {
-        Ok(Self)
+        Ok(Self(Pending::default()))
+    }
+
+    fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
+        self.0.add(trial);
+        Vec::new()
     }
 
     fn on_result(&mut self, trial: TrialId, _: &Report) -> Vec<Action> {
@@ -29,18 +35,13 @@ impl Scheduler for PausesAll {
         Vec::new()
     }
 
-    fn on_remove(&mut self, _: TrialId) -> Vec<Action> {
+    fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
+        self.0.remove(trial);
         Vec::new()
     }
 
     fn next_to_run(&mut self, creation: Creation) -> Turn {
-        Turn {
-            actions: Vec::new(),
-            next: match creation {
-                Creation::Possible => Next::Create,
-                Creation::Waiting | Creation::Closed => Next::Idle,
-            },
-        }
+        self.0.turn(creation, Next::Idle)
     }
 
     fn describe(&self) -> String {

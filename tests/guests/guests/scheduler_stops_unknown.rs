@@ -1,11 +1,12 @@
 //! Stops a trial that does not exist, at every report.
 
 use tune_plugin::{
-    Action, Creation, FailureKind, Next, NoOptions, OptionError, Report, Scheduler, Setup, TrialId,
-    Turn,
+    Action, Config, Creation, FailureKind, Next, NoOptions, OptionError, Report, Scheduler, Setup,
+    TrialId, Turn,
 };
+use tune_test_guests::Pending;
 
-struct StopsUnknown;
+struct StopsUnknown(Pending);
 
 impl Scheduler for StopsUnknown {
     const NAME: &'static str = "scheduler-stops-unknown";
@@ -13,7 +14,12 @@ impl Scheduler for StopsUnknown {
     type Options = NoOptions;
 
     fn init(_: &Setup, _: NoOptions) -> Result<Self, Vec<OptionError>> {
-        Ok(Self)
+        Ok(Self(Pending::default()))
+    }
+
+    fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
+        self.0.add(trial);
+        Vec::new()
     }
 
     fn on_result(&mut self, _: TrialId, _: &Report) -> Vec<Action> {
@@ -28,19 +34,13 @@ impl Scheduler for StopsUnknown {
         Vec::new()
     }
 
-    fn on_remove(&mut self, _: TrialId) -> Vec<Action> {
+    fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
+        self.0.remove(trial);
         Vec::new()
     }
 
     fn next_to_run(&mut self, creation: Creation) -> Turn {
-        Turn {
-            actions: Vec::new(),
-            next: match creation {
-                Creation::Possible => Next::Create,
-                Creation::Waiting => Next::Idle,
-                Creation::Closed => Next::Done,
-            },
-        }
+        self.0.turn(creation, Next::Done)
     }
 
     fn describe(&self) -> String {

@@ -44,7 +44,10 @@ pub fn write(level: Level, line: &str) {
 /// Logs message and place of a panic; the trap that follows carries neither.
 pub(crate) fn hook_panics() {
     #[cfg(target_arch = "wasm32")]
-    std::panic::set_hook(Box::new(|panic| write(Level::Error, &panic.to_string())));
+    std::panic::set_hook(Box::new(|panic| {
+        // "panicked at FILE:LINE:COLUMN:" and the message stand on two lines.
+        write(Level::Error, &panic.to_string().replacen('\n', " ", 1));
+    }));
 }
 
 /// The log of native tests.

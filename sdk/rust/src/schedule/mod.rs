@@ -1,0 +1,44 @@
+//! What scheduler authors share: reading a report as a score that is always maximised, the queue of
+//! trials that wait for a slot, exact rungs, and order statistics that grow by O(log n) a value.
+//!
+//! Here, so that a scheduler holds nothing but its own rule. Nothing in it looks at a clock, draws
+//! random numbers, or depends on the order of a hash map.
+
+mod curves;
+mod goal;
+mod quantile;
+mod queue;
+mod ratio;
+mod rungs;
+mod split;
+mod top_share;
+
+pub use curves::{Curves, Standing};
+pub use goal::{Goal, Score};
+pub use quantile::Quantile;
+pub use queue::Queue;
+pub use ratio::Ratio;
+pub use rungs::{MAX_RUNGS, levels};
+pub use split::Split;
+pub use top_share::TopShare;
+
+use tune_space::{Next, OptionError, Turn};
+
+/// The turn of a scheduler without actions.
+#[must_use]
+pub fn turn(next: Next) -> Turn {
+    Turn {
+        actions: Vec::new(),
+        next,
+    }
+}
+
+/// An option that [`crate::Scheduler::init`] refuses.
+#[must_use]
+pub fn refused(key: &str, message: impl Into<String>, hint: impl Into<String>) -> OptionError {
+    OptionError {
+        key: key.to_owned(),
+        message: message.into(),
+        hint: hint.into(),
+    }
+}

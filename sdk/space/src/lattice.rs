@@ -27,26 +27,28 @@ impl Lattice {
 
     /// The part of [0, 1] that belongs to `k`.
     pub(crate) fn cell(self, k: i64) -> (f64, f64) {
-        let bound = |k: i128| {
+        let bound = |offset: f64| {
             if self.log {
-                let (low, width) = self.logarithms();
-                (libm::log(k as f64) - low) / width
+                libm::log1p(offset / self.first as f64) / self.log_width()
             } else {
-                (k - i128::from(self.first)) as f64 / self.width()
+                offset / self.width()
             }
         };
-        (bound(i128::from(k)), bound(i128::from(k) + 1))
+        let offset = i128::from(k) - i128::from(self.first);
+        (bound(offset as f64), bound((offset + 1) as f64))
     }
 
     /// The number whose cell holds `u`.
     pub(crate) fn at(self, u: f64) -> i64 {
-        let k = if self.log {
-            let (low, width) = self.logarithms();
-            libm::exp(low + u * width) as i128
+        let offset = if self.log {
+            self.first as f64 * libm::expm1(u * self.log_width())
         } else {
-            i128::from(self.first).saturating_add((u * self.width()) as i128)
+            u * self.width()
         };
-        k.min(i128::from(self.last)).max(i128::from(self.first)) as i64
+        i128::from(self.first)
+            .saturating_add(offset as i128)
+            .min(i128::from(self.last))
+            .max(i128::from(self.first)) as i64
     }
 
     pub(crate) fn sample(self, stream: &mut Stream) -> i64 {
@@ -75,9 +77,8 @@ impl Lattice {
         (i128::from(self.last) - i128::from(self.first) + 1) as f64
     }
 
-    fn logarithms(self) -> (f64, f64) {
-        let low = libm::log(self.first as f64);
-        (low, libm::log((i128::from(self.last) + 1) as f64) - low)
+    fn log_width(self) -> f64 {
+        libm::log1p(self.width() / self.first as f64)
     }
 }
 
@@ -135,13 +136,19 @@ impl Step {
     /// if there is none.
     pub(crate) fn inside(self, low: f64, high: f64) -> Option<(i64, i64)> {
         // An end that is a multiple up to rounding errors is inside.
-        let slack = |q: f64| (4.0 * f64::EPSILON * q.abs()).max(1e-9);
+        let slack = |q: f64| 4.0 * f64::EPSILON * q.abs();
+        // A quotient may underflow to 0, which is then not inside.
+        let (above, below) = (low > 0.0, high < 0.0);
         let (low, high) = (low / self.size, high / self.size);
         if low.abs() > MAX_INDEX || high.abs() > MAX_INDEX {
             return None;
         }
         let first = (low - slack(low)).ceil();
         let last = (high + slack(high)).floor();
-        Some((first as i64, last as i64))
+        let (first, last) = (first as i64, last as i64);
+        Some((
+            if above { first.max(1) } else { first },
+            if below { last.min(-1) } else { last },
+        ))
     }
 }

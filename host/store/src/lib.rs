@@ -1,1 +1,31 @@
 //! The journal of a run and its directory.
+//!
+//! A run is a directory, and everything about it follows from the rows of its journal. This crate
+//! keeps rows, logs and artifacts durable and gives them back; it does not know what a row means:
+//! bodies are bytes to it.
+
+mod artifacts;
+mod error;
+mod header;
+mod journal;
+mod list;
+mod lock;
+mod logs;
+mod reader;
+mod row;
+mod run_dir;
+mod schema;
+mod status;
+mod writer;
+
+pub use artifacts::{Artifact, ArtifactFile, check_artifact_name};
+pub use error::StoreError;
+pub use header::{Header, PluginRecord};
+pub use journal::{Journal, Subscriber};
+pub use list::{RunSummary, list_runs};
+pub use logs::LogOf;
+pub use reader::RunReader;
+pub use row::{Attachments, Row};
+pub use run_dir::{OpenedRun, RunDir};
+pub use schema::FORMAT;
+pub use status::{RunState, RunStatus};

@@ -1,0 +1,160 @@
+//! The directory of a run: made, opened for writing, and found.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+
+use crate::artifacts::{ARTIFACTS, Artifacts, CONTENT, STAGING};
+use crate::lock::Lock;
+use crate::logs::{LOGS, Logs};
+use crate::schema::Database;
+use crate::writer::Writer;
+use crate::{Header, Journal, Row, RunStatus, StoreError};
+
+/// A run that this process may write: it holds the lock until this and the journal are dropped.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    dir: Dir,
+    _lock: Arc<Lock>,
+}
+
+/// A run opened to be continued.
+#[derive(Debug)]
+pub struct OpenedRun {
+    /// Its directory.
+    pub dir: RunDir,
+    /// Its journal, ready for the next row.
+    pub journal: Journal,
+    /// What it started from.
+    pub header: Header,
+    /// Where it stood; "running" means that it was killed.
+    pub status: RunStatus,
+    /// Everything that was committed.
+    pub rows: Vec<Row>,
+}
+
+impl RunDir {
+    /// Makes a new run, with the directories above it.
+    ///
+    /// # Errors
+    /// The directory exists, or cannot be written; then nothing is left of it.
+    pub fn create(path: &Path, header: &Header) -> Result<(Self, Journal), StoreError> {
+        let io = |error: &_| StoreError::io(path, "creating the run directory", error);
+        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|e| io(&e))?;
+        }
+        std::fs::create_dir(path).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                StoreError::Exists {
+                    path: path.to_owned(),
+                }
+            } else {
+                io(&error)
+            }
+        })?;
+        Self::fill(path, header).inspect_err(|_| {
+            // This call made it, so nothing but its own beginnings can be in there.
+            drop(std::fs::remove_dir_all(path));
+        })
+    }
+
+    fn fill(path: &Path, header: &Header) -> Result<(Self, Journal), StoreError> {
+        let io = |error: &_| StoreError::io(path, "creating the run directory", error);
+        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|e| io(&e))?;
+        let lock = Arc::new(Lock::take(&dir, path)?);
+        dir.create_dir(LOGS).map_err(|e| io(&e))?;
+        dir.create_dir(ARTIFACTS).map_err(|e| io(&e))?;
+        for part in [CONTENT, STAGING] {
+            dir.create_dir(Path::new(ARTIFACTS).join(part))
+                .map_err(|e| io(&e))?;
+        }
+        let database = Database::create(path, header)?;
+        sync_dir(&dir).map_err(|e| io(&e))?;
+        let this = Self {
+            path: path.to_owned(),
+            dir,
+            _lock: lock,
+        };
+        let journal = this.start_journal(database, 0)?;
+        Ok((this, journal))
+    }
+
+    /// Opens a run to go on with it: takes the lock, cuts logs and artifacts to what was
+    /// committed, and reads the journal.
+    ///
+    /// # Errors
+    /// No run is there, another process writes it, its format is newer than this build, or it is
+    /// damaged.
+    pub fn open_writable(path: &Path) -> Result<OpenedRun, StoreError> {
+        let dir = open_dir(path)?;
+        let lock = Arc::new(Lock::take(&dir, path)?);
+        let database = Database::open_writable(path)?;
+        let (header, status) = (database.header()?, database.status()?);
+        let rows = database.rows(0)?;
+        let dir = Self {
+            path: path.to_owned(),
+            dir,
+            _lock: lock,
+        };
+        let journal = dir.start_journal(database, rows.len() as u64)?;
+        Ok(OpenedRun {
+            dir,
+            journal,
+            header,
+            status,
+            rows,
+        })
+    }
+
+    fn start_journal(&self, database: Database, next: u64) -> Result<Journal, StoreError> {
+        let writer = Writer {
+            logs: Logs::open(&self.dir, &self.path, &database.log_lengths()?)?,
+            artifacts: Artifacts::open(&self.dir, &self.path, &database)?,
+            status: database.status()?,
+            database,
+            path: self.path.clone(),
+            subscribers: Vec::new(),
+            lock: Arc::clone(&self._lock),
+        };
+        Journal::start(writer, next)
+    }
+
+    /// Where it is, as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory as a capability: nothing outside it can be reached.
+    #[must_use]
+    pub fn dir(&self) -> &Dir {
+        &self.dir
+    }
+}
+
+/// Opens the directory of a run that should be there.
+pub(crate) fn open_dir(path: &Path) -> Result<Dir, StoreError> {
+    let not_a_run = |reason: &str| StoreError::NotARun {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let dir = Dir::open_ambient_dir(path, ambient_authority())
+        .map_err(|_| not_a_run("there is no such directory"))?;
+    if dir.is_file(crate::schema::DATABASE) {
+        Ok(dir)
+    } else {
+        Err(not_a_run("it has no run.db"))
+    }
+}
+
+/// Makes names in a directory durable. A no-op where directories cannot be synced.
+pub(crate) fn sync_dir(dir: &Dir) -> std::io::Result<()> {
+    if cfg!(unix) {
+        dir.open(".")?.sync_all()
+    } else {
+        Ok(())
+    }
+}

@@ -13,13 +13,16 @@ pub mod normal;
 mod pinning;
 mod space;
 mod stream;
+mod used;
+mod validate;
 mod value;
 mod walk;
 
 pub use contract::*;
-pub use domain::DomainError;
 pub use getters::FromValue;
 pub use space::{Space, SpaceError};
 pub use stream::{Stream, derive_seed};
+pub use used::Used;
+pub use validate::DomainError;
 pub use value::{Config, Value};
 pub use walk::Walk;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Config, DomainError, Parameter, Stream, Value};
+use crate::{Config, DomainError, Failure, OptionError, Parameter, Stream, Value};
 
 /// Parameters of a space at most, as in the contract.
 const MAX_PARAMETERS: usize = 1_024;
@@ -320,4 +320,22 @@ fn count<'a>(
     }
     // Left out of the configuration it satisfies no condition, like every value not asked for.
     sum.checked_add(alike.checked_mul(count(rest, asked, config, visits)?)?)
+}
+
+impl From<SpaceError> for Failure {
+    /// The configuration, pinned keys for instance, cannot be used.
+    fn from(error: SpaceError) -> Self {
+        Self::BadConfig(error.to_string())
+    }
+}
+
+impl From<SpaceError> for OptionError {
+    /// For searchers, whose host has checked the space already.
+    fn from(error: SpaceError) -> Self {
+        Self {
+            key: "space".to_owned(),
+            message: error.to_string(),
+            hint: "correct the parameter in `[space]`".to_owned(),
+        }
+    }
 }

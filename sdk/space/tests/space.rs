@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use tune_space::{
     Condition, Config, Domain, DomainError, GaussianSpread, Parameter, RealRange, Space,
-    SpaceError, Stream, Value, Walk, WholeRange,
+    SpaceError, Stream, Used, Value, Walk, WholeRange,
 };
 
 fn real(low: f64, high: f64, log: bool, step: Option<f64>) -> Domain {
@@ -489,4 +489,24 @@ fn counting_gives_up_where_the_number_or_the_work_is_too_large() {
         .collect();
     assert_eq!(Space::new(wide).unwrap().cardinality(), None);
     assert_eq!(Space::new(Vec::new()).unwrap().cardinality(), Some(1));
+}
+
+#[test]
+fn unused_configurations_are_found_to_the_last_one_and_within_what_is_pinned() {
+    let space = branches();
+    let mut used = Used::new(&space, 0);
+    let adam = space.pin(&config(&[("optimizer", "adam".into())])).unwrap();
+    let mut from = adam.sample(&mut Stream::new(1), &Config::new()).unwrap();
+    for _ in 0..15 {
+        from = used.unused_from(&adam, &from).unwrap();
+        assert_eq!(from.get("optimizer"), Some(&"adam".into()));
+        assert!(used.is_new(&from));
+        used.record(&from);
+    }
+    assert_eq!(used.unused_from(&adam, &from), None);
+    for _ in 0..10 {
+        let other = used.unused_from(&space, &from).unwrap();
+        used.record(&other);
+    }
+    assert_eq!(used.unused_from(&space, &from), None);
 }

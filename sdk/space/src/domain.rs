@@ -3,7 +3,7 @@
 //! gives useless values, never a panic.
 
 use crate::{
-    Domain, GaussianSpread, RealRange, Stream, Value, WholeRange,
+    Domain, RealRange, Stream, Value, WholeRange,
     lattice::{Lattice, Step},
     normal,
 };

@@ -41,11 +41,13 @@ mod coroutine;
 pub mod data;
 #[doc(hidden)]
 pub mod export;
+pub mod linalg;
 pub mod log;
 mod macros;
 #[doc(hidden)]
 pub mod manifest;
 mod options;
+pub mod schedule;
 mod scheduler;
 mod searcher;
 mod trainable;

@@ -26,10 +26,9 @@ impl<T: Ord> Split<T> {
     /// Adds a value and moves the border: from now on the smallest `k` are the low part. O(log n)
     /// while `k` grows by at most a constant a call.
     pub fn insert(&mut self, value: T, k: usize) {
+        // Through the low part into the high part, so that only the order decides where it ends.
         self.low.push(value);
-        if self.low.len() > k {
-            self.high.extend(self.low.pop().map(Reverse));
-        }
+        self.high.extend(self.low.pop().map(Reverse));
         while self.low.len() < k
             && let Some(Reverse(next)) = self.high.pop()
         {

@@ -158,3 +158,130 @@ pub(crate) fn sync_dir(dir: &Dir) -> std::io::Result<()> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Attachments, LogOf, RunReader, StoreError};
+
+    fn row(sequence: u64) -> Row {
+        Row {
+            sequence,
+            tick: 0,
+            trial: Some(0),
+            kind: "report".to_owned(),
+            body: vec![0; 500],
+            wall_ms: 0,
+            step_us: 0,
+            log_end: 0,
+            digest: [0; 32],
+        }
+    }
+
+    /// A run whose database may have so many pages only: to SQLite that is a full disk.
+    fn on_a_small_disk(path: &Path, pages: u32) -> Journal {
+        drop(RunDir::create(path, &Header::default()).unwrap());
+        let dir = open_dir(path).unwrap();
+        let lock = Arc::new(Lock::take(&dir, path).unwrap());
+        let database = Database::open_writable(path).unwrap();
+        let connection = &database.connection;
+        connection
+            .pragma_update(None, "max_page_count", pages)
+            .unwrap();
+        let path = path.to_owned();
+        let run = RunDir {
+            path,
+            dir,
+            _lock: lock,
+        };
+        run.start_journal(database, 0).unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_fails_the_journal_and_leaves_what_was_committed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run");
+        let journal = on_a_small_disk(&path, 40);
+        let mut error = None;
+        for sequence in 0..100_000 {
+            let logs = vec![(LogOf::Searcher, b"line\n".to_vec())];
+            let attachments = Attachments {
+                logs,
+                ..Attachments::none()
+            };
+            if let Err(full) = journal.append(row(sequence), attachments) {
+                error = Some(full);
+                break;
+            }
+            if sequence % 10 == 9
+                && let Err(full) = journal.flush()
+            {
+                error = Some(full);
+                break;
+            }
+        }
+        let error = error.unwrap();
+        assert!(error.is_disk_full(), "{error}");
+        assert!(error.to_string().contains("resume"), "{error}");
+        assert_eq!(journal.failed(), Some(error.clone()));
+        assert_eq!(journal.flush(), Err(error.clone()));
+        assert_eq!(
+            journal.append(row(0), Attachments::none()),
+            Err(error.clone())
+        );
+        let committed = journal.committed();
+        assert!(committed >= 10, "{committed}");
+        assert_eq!(journal.close(), Err(error));
+
+        let reader = RunReader::open(&path).unwrap();
+        assert_eq!(reader.count().unwrap(), committed);
+        assert_eq!(reader.status().unwrap().state, crate::RunState::Interrupted);
+        // With space again, the run goes on where it was.
+        let opened = RunDir::open_writable(&path).unwrap();
+        assert_eq!(opened.rows.len() as u64, committed);
+        let log = std::fs::read(path.join("logs/searcher.log")).unwrap();
+        assert_eq!(log.len() as u64, committed * 5);
+        opened
+            .journal
+            .append(row(committed), Attachments::none())
+            .unwrap();
+        opened.journal.close().unwrap();
+    }
+
+    #[test]
+    fn a_journal_whose_thread_dies_says_so_instead_of_hanging() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run");
+        let (_run, journal) = RunDir::create(&path, &Header::default()).unwrap();
+        journal.subscribe(Box::new(|_| panic!("on purpose")));
+        journal.append(row(0), Attachments::none()).unwrap();
+        assert_eq!(journal.flush(), Err(StoreError::Closed));
+        assert_eq!(journal.close(), Err(StoreError::Closed));
+    }
+
+    #[test]
+    fn a_run_without_index_file_is_read_without_making_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run");
+        let (_run, journal) = RunDir::create(&path, &Header::default()).unwrap();
+        for sequence in 0..20 {
+            journal.append(row(sequence), Attachments::none()).unwrap();
+        }
+        journal.flush().unwrap();
+        // As a killed process leaves it, once with and once without a write-ahead log.
+        for (name, files, rows) in [
+            ("log", ["run.db", "run.db-wal"].as_slice(), 20),
+            ("no log, %3f?", &["run.db"], 0),
+        ] {
+            let copy = dir.path().join(name);
+            std::fs::create_dir(&copy).unwrap();
+            for file in files {
+                std::fs::copy(path.join(file), copy.join(file)).unwrap();
+            }
+            let database = Database::open_without_index(&copy).unwrap();
+            assert_eq!(database.rows(0).unwrap().len(), rows, "{name}");
+            let left = std::fs::read_dir(&copy).unwrap().count();
+            assert_eq!(left, files.len(), "{name}: nothing was made");
+        }
+    }
+}

@@ -59,16 +59,17 @@ impl Database {
         let header = header_to_meta(header).map_err(|e| StoreError::damaged(run, e.to_string()))?;
         this.attempt("creating the journal", |connection| {
             connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-            connection.pragma_update(None, "user_version", FORMAT)?;
-            set_durable(connection)?;
+            // Before there is a write-ahead log: a crash leaves a whole header or no run.
             let transaction = connection.transaction()?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", FORMAT)?;
             transaction.execute_batch(TABLES)?;
             for (key, value) in &header {
                 transaction.execute("INSERT INTO meta VALUES (?1, ?2)", params![key, value])?;
             }
             write_status(&transaction, &RunStatus::running())?;
-            transaction.commit()
+            transaction.commit()?;
+            set_durable(connection)
         })?;
         Ok(this)
     }

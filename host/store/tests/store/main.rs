@@ -1,4 +1,8 @@
 //! The store from outside: what a runner and a reader see.
+#![expect(
+    clippy::unwrap_used,
+    reason = "in helpers too, a test that cannot go on has failed"
+)]
 
 mod artifacts;
 mod directory;

@@ -45,7 +45,7 @@ impl Used {
     /// with the number of used ones.
     #[must_use]
     pub fn unused_from(&self, part: &Space, config: &Config) -> Option<Config> {
-        if !self.countable {
+        if self.is_new(config) {
             return Some(config.clone());
         }
         let mut walk = Walk::new(part.clone(), self.points)?;

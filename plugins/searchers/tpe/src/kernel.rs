@@ -1,0 +1,117 @@
+//! Pieces of a Parzen estimator on [0, 1]: weights by age, bandwidths by neighbours, the truncated
+//! normal distribution. Pure functions of numbers, summed in a fixed order.
+
+use tune_plugin::normal;
+
+/// Observations that keep their full weight, the newest ones.
+const FULL_WEIGHT: usize = 25;
+/// Kernels beyond which the smallest bandwidth shrinks no further.
+const MAX_CLIP: usize = 100;
+/// Half a standard normal beyond it has a mass below the precision of 1.
+const WHOLE: f64 = 8.3;
+
+/// Weights of `n` observations, the oldest first: a ramp from 1/n to 1, then 1 for the newest 25.
+pub(crate) fn ramp(n: usize) -> Vec<f64> {
+    let old = n.saturating_sub(FULL_WEIGHT);
+    let first = 1.0 / n.max(1) as f64;
+    let slope = (1.0 - first) / old.saturating_sub(1).max(1) as f64;
+    (0..n)
+        .map(|i| {
+            if i < old {
+                first + slope * i as f64
+            } else {
+                1.0
+            }
+        })
+        .collect()
+}
+
+/// The standard deviation of each kernel: the larger of the distances to its neighbours (the ends
+/// of [0, 1] have one, except where there is only one kernel), at least 1 / min(100, n + 2) and at
+/// most 1. `total`: how many observations there are, if not all have a kernel.
+pub(crate) fn bandwidths(centres: &[f64], total: usize) -> Vec<f64> {
+    let floor = 1.0 / MAX_CLIP.min(total + 2) as f64;
+    let mut sorted: Vec<(f64, usize)> = centres.iter().copied().zip(0..).collect();
+    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut sigmas = vec![0.0; centres.len()];
+    let mut left = None;
+    for (i, (centre, place)) in sorted.iter().enumerate() {
+        let right = sorted.get(i + 1).map(|next| next.0 - centre);
+        let left = left.replace(*centre).map(|previous: f64| centre - previous);
+        let sigma = match (left, right) {
+            (Some(left), Some(right)) => left.max(right),
+            (Some(gap), None) | (None, Some(gap)) => gap,
+            (None, None) => centre.max(1.0 - centre),
+        };
+        if let Some(slot) = sigmas.get_mut(*place) {
+            *slot = sigma.clamp(floor, 1.0);
+        }
+    }
+    sigmas
+}
+
+/// Logarithm of the mass on [0, 1] of a normal distribution whose mean lies there.
+pub(crate) fn log_inside(mean: f64, sigma: f64) -> f64 {
+    let (a, b) = (-mean / sigma, (1.0 - mean) / sigma);
+    if a < -WHOLE && b > WHOLE {
+        return 0.0;
+    }
+    libm::log1p(-(normal::cdf(a) + normal::cdf(-b)))
+}
+
+/// The point of the truncated normal distribution on [0, 1] below which a share `u` lies.
+pub(crate) fn truncated_quantile(mean: f64, sigma: f64, u: f64) -> f64 {
+    let low = normal::cdf(-mean / sigma);
+    let high = normal::cdf((1.0 - mean) / sigma);
+    (mean + sigma * normal::quantile(low + u * (high - low))).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_equal_up_to_25_and_then_ramp_up_from_one_nth() {
+        assert_eq!(ramp(0), [0.0; 0]);
+        assert_eq!(ramp(25), [1.0; 25]);
+        assert_eq!(ramp(26)[..2], [1.0 / 26.0, 1.0]);
+        let w = ramp(30);
+        let old = [
+            1.0 / 30.0,
+            0.275,
+            0.516_666_666_666_666_7,
+            0.758_333_333_333_333_3,
+            1.0,
+        ];
+        for (got, want) in w.iter().zip(old) {
+            assert!((got - want).abs() < 1e-15, "{w:?}");
+        }
+        assert!(w[5..].iter().all(|x| *x == 1.0) && w.len() == 30);
+    }
+
+    #[test]
+    fn a_bandwidth_is_the_larger_gap_to_a_neighbour_within_the_clip() {
+        // Sorted 0.1, 0.2, 0.6, 0.9: the ends have one gap each.
+        let sigmas = bandwidths(&[0.6, 0.1, 0.9, 0.2], 4);
+        let want = [0.4, 1.0 / 6.0, 0.3, 0.4];
+        for (got, want) in sigmas.iter().zip(want) {
+            assert!((got - want).abs() < 1e-15, "{sigmas:?}");
+        }
+        assert_eq!(bandwidths(&[0.25], 1), [0.75]);
+        assert_eq!(bandwidths(&[0.5, 0.5, 0.5], 98), [0.01; 3]);
+        assert_eq!(bandwidths(&[0.5, 0.5], 500), [0.01; 2]);
+        assert_eq!(bandwidths(&[], 0), [0.0; 0]);
+    }
+
+    #[test]
+    fn the_truncated_quantile_inverts_the_truncated_distribution() {
+        for (mean, sigma) in [(0.0, 0.01), (0.5, 1.0), (1.0, 0.3), (0.9, 0.02)] {
+            let mass = libm::exp(log_inside(mean, sigma));
+            for u in [0.0, 1e-9, 0.3, 0.5, 0.99] {
+                let x = truncated_quantile(mean, sigma, u);
+                let below = normal::cdf((x - mean) / sigma) - normal::cdf(-mean / sigma);
+                assert!((below / mass - u).abs() < 1e-12, "{mean} {sigma} {u}");
+            }
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! A mixture of product kernels over the parameters of a block, one kernel an observation and a
+//! wide one as the prior, all on the unit cube.
+//!
+//! Cells: a whole number or a multiple of a step weighs as much as the normal distribution puts on
+//! its part of [0, 1]; a real number by its density. Costs: fitting O(n log n), a density O(n), each
+//! times the number of parameters.
+
+use tune_plugin::{Stream, normal};
+
+use crate::kernel;
+
+/// ln sqrt(2 pi).
+const LN_SQRT_2_PI: f64 = 0.918_938_533_204_672_8;
+/// Weight of the prior beside 1 for an observation.
+const PRIOR_WEIGHT: f64 = 1.0;
+/// A narrower cell weighs its width times the density in its middle: with bandwidths from 0.01 the
+/// relative error stays below 1e-3 even 100 standard deviations out.
+const NARROW: f64 = 1e-5;
+/// Kernels that weigh less than e^-40 of the heaviest are below the precision of the sum.
+const NEGLIGIBLE: f64 = 40.0;
+
+/// What a parameter is to the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Axis {
+    /// A number on [0, 1].
+    Number,
+    /// One of so many alternatives without order.
+    Category(u32),
+}
+
+/// A coordinate of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Coordinate {
+    /// A cell of [0, 1], empty for a real number.
+    Cell(f64, f64),
+    /// An alternative.
+    Category(u32),
+}
+
+/// What the kernels say of one parameter.
+#[derive(Clone, Debug)]
+enum Column {
+    Number {
+        centres: Vec<f64>,
+        sigmas: Vec<f64>,
+        inverses: Vec<f64>,
+    },
+    Category {
+        /// One fewer than kernels: the prior knows none.
+        observed: Vec<u32>,
+        classes: u32,
+        /// What every alternative weighs in a kernel beside its own.
+        spread: f64,
+    },
+}
+
+/// The mixture. The last kernel is the prior.
+#[derive(Clone, Debug)]
+pub(crate) struct Mixture {
+    columns: Vec<Column>,
+    weights: Vec<f64>,
+    /// By kernel: logarithm of weight and of the constant parts of the densities.
+    base: Vec<f64>,
+}
+
+impl Mixture {
+    /// Fits one kernel to each of the newest `cap` rows, which come oldest first. `axes`: where in
+    /// a row the coordinate of each axis stands; categories are their index.
+    pub(crate) fn fit(axes: &[(usize, Axis)], rows: &[&[f64]], cap: usize) -> Self {
+        let total = rows.len();
+        let kept = rows.get(total.saturating_sub(cap)..).unwrap_or_default();
+        let ramp = kernel::ramp(total);
+        let mut weights = ramp.get(total - kept.len()..).unwrap_or_default().to_vec();
+        weights.push(PRIOR_WEIGHT);
+        let sum: f64 = weights.iter().sum();
+        for weight in &mut weights {
+            *weight /= sum;
+        }
+        let mut base: Vec<f64> = weights.iter().map(|w| libm::log(*w)).collect();
+        let columns = axes
+            .iter()
+            .map(|(place, axis)| {
+                let values = kept
+                    .iter()
+                    .map(|row| row.get(*place).copied().unwrap_or(0.5));
+                match axis {
+                    Axis::Number => Column::number(values.collect(), total, &mut base),
+                    Axis::Category(classes) => Column::Category {
+                        observed: values.map(|x| x as u32).collect(),
+                        classes: *classes,
+                        spread: PRIOR_WEIGHT / weights.len() as f64,
+                    },
+                }
+            })
+            .collect();
+        Self {
+            columns,
+            weights,
+            base,
+        }
+    }
+
+    /// Draws a point: a kernel by weight, then each coordinate from it.
+    pub(crate) fn sample(&self, stream: &mut Stream) -> Vec<f64> {
+        let kernel = stream.weighted(&self.weights).unwrap_or_default();
+        self.columns
+            .iter()
+            .map(|column| column.sample(kernel, stream))
+            .collect()
+    }
+
+    /// Logarithm of the density (mass, where cells have a width) of a point.
+    pub(crate) fn log_density(&self, point: &[Coordinate]) -> f64 {
+        // First everything that is cheap, with an upper bound for wide cells.
+        let mut logs = self.base.clone();
+        let mut constant = 0.0;
+        let mut wide = Vec::new();
+        for (column, coordinate) in self.columns.iter().zip(point) {
+            match (column, *coordinate) {
+                (
+                    Column::Number {
+                        centres, inverses, ..
+                    },
+                    Coordinate::Cell(low, high),
+                ) => {
+                    let width = high - low;
+                    if width > 0.0 {
+                        constant += libm::log(width);
+                    }
+                    if width > NARROW {
+                        wide.push((column, low, high));
+                    }
+                    let reach = if width > NARROW { width / 2.0 } else { 0.0 };
+                    add_squares(&mut logs, centres, inverses, low + width / 2.0, reach);
+                }
+                (Column::Category { .. }, Coordinate::Category(class)) => {
+                    column.add_category(&mut logs, class);
+                }
+                _ => {}
+            }
+        }
+        if !wide.is_empty() {
+            refine(&mut logs, &wide);
+        }
+        constant + log_sum_exp(&logs)
+    }
+}
+
+impl Column {
+    /// The prior of width 1 in the middle comes last. Adds the constant parts to `base`.
+    fn number(mut centres: Vec<f64>, total: usize, base: &mut [f64]) -> Self {
+        let mut sigmas = kernel::bandwidths(&centres, total);
+        centres.push(0.5);
+        sigmas.push(1.0);
+        // Most bandwidths are the same, the smallest that is allowed.
+        let mut last = (1.0, 0.0);
+        for ((base, centre), sigma) in base.iter_mut().zip(&centres).zip(&sigmas) {
+            if *sigma != last.0 {
+                last = (*sigma, libm::log(*sigma));
+            }
+            *base -= last.1 + LN_SQRT_2_PI + kernel::log_inside(*centre, *sigma);
+        }
+        Self::Number {
+            inverses: sigmas.iter().map(|sigma| 1.0 / sigma).collect(),
+            centres,
+            sigmas,
+        }
+    }
+
+    fn sample(&self, kernel: usize, stream: &mut Stream) -> f64 {
+        match self {
+            Self::Number {
+                centres, sigmas, ..
+            } => {
+                let centre = centres.get(kernel).copied().unwrap_or(0.5);
+                let sigma = sigmas.get(kernel).copied().unwrap_or(1.0);
+                kernel::truncated_quantile(centre, sigma, stream.unit())
+            }
+            Self::Category {
+                observed,
+                classes,
+                spread,
+            } => {
+                // One draw decides between the observation and any alternative, one which.
+                let own = 1.0 / (1.0 + f64::from(*classes) * spread);
+                let is_own = stream.unit() < own;
+                let any = stream.below(u64::from(*classes)) as u32;
+                match observed.get(kernel) {
+                    Some(class) if is_own => f64::from(*class),
+                    _ => f64::from(any),
+                }
+            }
+        }
+    }
+
+    fn add_category(&self, logs: &mut [f64], class: u32) {
+        let Self::Category {
+            observed,
+            classes,
+            spread,
+        } = self
+        else {
+            return;
+        };
+        let all = 1.0 + f64::from(*classes) * spread;
+        let hit = libm::log((1.0 + spread) / all);
+        let miss = libm::log(spread / all);
+        for (log, own) in logs.iter_mut().zip(observed) {
+            *log += if *own == class { hit } else { miss };
+        }
+        if let Some(prior) = logs.last_mut() {
+            *prior -= libm::log(f64::from(*classes));
+        }
+    }
+}
+
+/// Subtracts half the squared distance in standard deviations from `x`, made shorter by `reach`.
+fn add_squares(logs: &mut [f64], centres: &[f64], inverses: &[f64], x: f64, reach: f64) {
+    for ((log, centre), inverse) in logs.iter_mut().zip(centres).zip(inverses) {
+        *log -= half_square(x, reach, *centre, *inverse);
+    }
+}
+
+fn half_square(x: f64, reach: f64, centre: f64, inverse: f64) -> f64 {
+    let distance = (x - centre).abs() - reach;
+    let z = if distance > 0.0 { distance } else { 0.0 } * inverse;
+    0.5 * z * z
+}
+
+/// Replaces the bounds of wide cells by their masses, where that can matter.
+fn refine(logs: &mut [f64], wide: &[(&Column, f64, f64)]) {
+    let exact = |kernel: usize, bound: f64| {
+        wide.iter().fold(bound, |log, (column, low, high)| {
+            let Column::Number {
+                centres, inverses, ..
+            } = column
+            else {
+                return log;
+            };
+            let (Some(centre), Some(inverse)) = (centres.get(kernel), inverses.get(kernel)) else {
+                return log;
+            };
+            let width = high - low;
+            let bound = -half_square(low + width / 2.0, width / 2.0, *centre, *inverse);
+            let mass = normal::log_mass((low - centre) * inverse, (high - centre) * inverse);
+            // The bound is height times width; base holds the height, the caller adds the width.
+            log - bound + mass - libm::log(width * inverse) + LN_SQRT_2_PI
+        })
+    };
+    let Some(likely) = (0..logs.len()).max_by(|a, b| {
+        let at = |i: &usize| logs.get(*i).copied().unwrap_or(f64::NEG_INFINITY);
+        at(a).total_cmp(&at(b))
+    }) else {
+        return;
+    };
+    let mut most = logs
+        .get(likely)
+        .map_or(f64::NEG_INFINITY, |b| exact(likely, *b));
+    for (kernel, log) in logs.iter_mut().enumerate() {
+        *log = if *log < most - NEGLIGIBLE {
+            f64::NEG_INFINITY
+        } else {
+            exact(kernel, *log)
+        };
+        most = most.max(*log);
+    }
+}
+
+/// Logarithm of a sum of exponentials, in order.
+fn log_sum_exp(logs: &[f64]) -> f64 {
+    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum = logs.iter().fold(0.0, |sum, log| {
+        let below = log - most;
+        if below > -NEGLIGIBLE {
+            sum + libm::exp(below)
+        } else {
+            sum
+        }
+    });
+    most + libm::log(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fit(axes: &[Axis], points: &[Vec<f64>], cap: usize) -> Mixture {
+        let axes: Vec<(usize, Axis)> = axes.iter().copied().enumerate().collect();
+        let rows: Vec<&[f64]> = points.iter().map(Vec::as_slice).collect();
+        Mixture::fit(&axes, &rows, cap)
+    }
+
+    fn spread_out(n: usize, axes: &[Axis]) -> Vec<Vec<f64>> {
+        let mut stream = Stream::new(9);
+        (0..n)
+            .map(|_| {
+                axes.iter()
+                    .map(|axis| match axis {
+                        Axis::Number => stream.unit(),
+                        Axis::Category(c) => stream.below(u64::from(*c)) as f64,
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_density_of_real_numbers_integrates_to_1() {
+        for n in [0, 1, 2, 7, 40] {
+            let axes = [Axis::Number];
+            let mixture = fit(&axes, &spread_out(n, &axes), 1_000);
+            let steps = 20_000;
+            let sum: f64 = (0..steps)
+                .map(|i| (f64::from(i) + 0.5) / f64::from(steps))
+                .map(|x| libm::exp(mixture.log_density(&[Coordinate::Cell(x, x)])))
+                .sum();
+            assert!((sum / f64::from(steps) - 1.0).abs() < 1e-5, "{n}: {sum}");
+        }
+    }
+
+    #[test]
+    fn the_masses_of_cells_and_categories_sum_to_1() {
+        let axes = [Axis::Number, Axis::Category(3), Axis::Number];
+        for n in [0, 1, 5, 200] {
+            let mixture = fit(&axes, &spread_out(n, &axes), 1_000);
+            let mut sum = 0.0;
+            for i in 0..7 {
+                for class in 0..3 {
+                    for j in 0..40 {
+                        let cell = |i: i32, n: f64| {
+                            Coordinate::Cell(f64::from(i) / n, f64::from(i + 1) / n)
+                        };
+                        sum += libm::exp(mixture.log_density(&[
+                            cell(i, 7.0),
+                            Coordinate::Category(class),
+                            cell(j, 40.0),
+                        ]));
+                    }
+                }
+            }
+            assert!((sum - 1.0).abs() < 1e-9, "{n}: {sum}");
+        }
+    }
+
+    #[test]
+    fn a_density_equals_the_formula_worked_out_by_hand() {
+        // Two observations at 0.2 and 0.5 and the prior: weights 1/3, both bandwidths 0.3.
+        let mixture = fit(&[Axis::Number], &[vec![0.2], vec![0.5]], 1_000);
+        let truncated = |x: f64, mean: f64, sd: f64| {
+            let inside = normal::cdf((1.0 - mean) / sd) - normal::cdf(-mean / sd);
+            libm::exp(-0.5 * ((x - mean) / sd).powi(2)) / (sd * 2.506_628_274_631_000_5 * inside)
+        };
+        for x in [0.0, 0.3, 0.99] {
+            let want =
+                (truncated(x, 0.2, 0.3) + truncated(x, 0.5, 0.3) + truncated(x, 0.5, 1.0)) / 3.0;
+            let got = libm::exp(mixture.log_density(&[Coordinate::Cell(x, x)]));
+            assert!((got / want - 1.0).abs() < 1e-12, "{x}: {got} {want}");
+        }
+        // Categories 2, 2, 0 of 3: K = 4, a kernel gives its own (1 + 1/4) / (1 + 3/4).
+        let points = [vec![2.0], vec![2.0], vec![0.0]];
+        let mixture = fit(&[Axis::Category(3)], &points, 1_000);
+        let want = (2.0 * (1.25 / 1.75) + 0.25 / 1.75 + 1.0 / 3.0) / 4.0;
+        let got = libm::exp(mixture.log_density(&[Coordinate::Category(2)]));
+        assert!((got / want - 1.0).abs() < 1e-14);
+    }
+
+    #[test]
+    fn draws_follow_the_density() {
+        let axes = [Axis::Number, Axis::Category(3)];
+        let mixture = fit(&axes, &spread_out(6, &axes), 1_000);
+        let mut stream = Stream::new(1);
+        let mut counts = [[0.0; 3]; 10];
+        let n = 100_000;
+        for _ in 0..n {
+            let p = mixture.sample(&mut stream);
+            let cell = ((p[0] * 10.0) as usize).min(9);
+            counts[cell][p[1] as usize] += 1.0 / f64::from(n);
+        }
+        for (i, row) in counts.iter().enumerate() {
+            for (class, share) in row.iter().enumerate() {
+                let cell = Coordinate::Cell(i as f64 / 10.0, (i + 1) as f64 / 10.0);
+                let log = mixture.log_density(&[cell, Coordinate::Category(class as u32)]);
+                assert!((libm::exp(log) - share).abs() < 0.005, "{i} {class}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_newest_kernels_are_kept_past_the_cap_with_their_weights() {
+        let axes = [Axis::Number];
+        let points = spread_out(300, &axes);
+        let mixture = fit(&axes, &points, 100);
+        assert_eq!(mixture.weights.len(), 101);
+        let ratio = mixture.weights[0] / mixture.weights[99];
+        assert!((ratio - kernel::ramp(300)[200]).abs() < 1e-12);
+        let Column::Number { centres, .. } = &mixture.columns[0] else {
+            panic!("a number");
+        };
+        assert_eq!(centres[0], points[200][0]);
+    }
+
+    #[test]
+    fn narrow_cells_weigh_the_same_as_by_their_exact_masses() {
+        let axes = [Axis::Number];
+        let mixture = fit(&axes, &spread_out(150, &axes), 1_000);
+        let narrow = |x: f64, width: f64| {
+            mixture.log_density(&[Coordinate::Cell(x, x + width)]) - libm::log(width)
+        };
+        for x in [0.1, 0.5, 0.77] {
+            let (a, b) = (narrow(x, NARROW * 0.99), narrow(x, NARROW * 1.01));
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+    }
+}

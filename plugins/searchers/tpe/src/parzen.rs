@@ -19,6 +19,11 @@ const NARROW: f64 = 1e-5;
 /// Kernels that weigh less than e^-40 of the heaviest are below the precision of the sum.
 const NEGLIGIBLE: f64 = 40.0;
 
+/// sqrt(2 pi).
+const SQRT_2_PI: f64 = 2.506_628_274_631_000_5;
+/// Far above the smallest number, so that one more factor of a cell cannot underflow.
+const UNDERFLOW: f64 = 1e-150;
+
 /// What a parameter is to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Axis {
@@ -128,7 +133,12 @@ impl Mixture {
                         constant += libm::log(width);
                     }
                     if width > NARROW {
-                        wide.push((column, low, high));
+                        wide.push(Wide {
+                            centres,
+                            inverses,
+                            low,
+                            high,
+                        });
                     }
                     let reach = if width > NARROW { width / 2.0 } else { 0.0 };
                     add_squares(&mut logs, centres, inverses, low + width / 2.0, reach);
@@ -228,34 +238,29 @@ fn half_square(x: f64, reach: f64, centre: f64, inverse: f64) -> f64 {
 }
 
 /// Replaces the bounds of wide cells by their masses, where that can matter.
-fn refine(logs: &mut [f64], wide: &[(&Column, f64, f64)]) {
-    let exact = |kernel: usize, bound: f64| {
-        wide.iter().fold(bound, |log, (column, low, high)| {
-            let Column::Number {
-                centres, inverses, ..
-            } = column
-            else {
-                return log;
-            };
-            let (Some(centre), Some(inverse)) = (centres.get(kernel), inverses.get(kernel)) else {
-                return log;
-            };
-            let width = high - low;
-            let bound = -half_square(low + width / 2.0, width / 2.0, *centre, *inverse);
-            let mass = normal::log_mass((low - centre) * inverse, (high - centre) * inverse);
-            // The bound is height times width; base holds the height, the caller adds the width.
-            log - bound + mass - libm::log(width * inverse) + LN_SQRT_2_PI
-        })
-    };
+fn refine(logs: &mut [f64], wide: &[Wide]) {
     let Some(likely) = (0..logs.len()).max_by(|a, b| {
         let at = |i: &usize| logs.get(*i).copied().unwrap_or(f64::NEG_INFINITY);
         at(a).total_cmp(&at(b))
     }) else {
         return;
     };
-    let mut most = logs
-        .get(likely)
-        .map_or(f64::NEG_INFINITY, |b| exact(likely, *b));
+    let exact = |kernel: usize, bound: f64| {
+        let mut log = bound;
+        let mut ratio = 1.0;
+        for cell in wide {
+            let (height, mass) = cell.bound_and_mass(kernel);
+            log += height;
+            ratio *= mass;
+            // One logarithm a kernel, not one a cell, unless the product becomes too small.
+            if ratio < UNDERFLOW {
+                log += libm::log(ratio);
+                ratio = 1.0;
+            }
+        }
+        log + libm::log(ratio)
+    };
+    let mut most = logs.get(likely).map_or(0.0, |bound| exact(likely, *bound));
     for (kernel, log) in logs.iter_mut().enumerate() {
         *log = if *log < most - NEGLIGIBLE {
             f64::NEG_INFINITY
@@ -263,6 +268,35 @@ fn refine(logs: &mut [f64], wide: &[(&Column, f64, f64)]) {
             exact(kernel, *log)
         };
         most = most.max(*log);
+    }
+}
+
+/// A cell of a number whose mass has to be computed.
+struct Wide<'a> {
+    centres: &'a [f64],
+    inverses: &'a [f64],
+    low: f64,
+    high: f64,
+}
+
+impl Wide<'_> {
+    /// What the bound took off a kernel's logarithm, and the mass that takes its place in units of
+    /// width times the height that the base holds.
+    fn bound_and_mass(&self, kernel: usize) -> (f64, f64) {
+        let (Some(centre), Some(inverse)) = (self.centres.get(kernel), self.inverses.get(kernel))
+        else {
+            return (0.0, 1.0);
+        };
+        let width = self.high - self.low;
+        let bound = half_square(self.low + width / 2.0, width / 2.0, *centre, *inverse);
+        let (a, b) = (
+            (self.low - centre) * inverse,
+            (self.high - centre) * inverse,
+        );
+        // On the left side, where differences keep their digits.
+        let (a, b) = if a > 0.0 { (-b, -a) } else { (a, b) };
+        let mass = normal::cdf(b) - normal::cdf(a);
+        (bound, mass * SQRT_2_PI / (width * inverse))
     }
 }
 

@@ -1,0 +1,145 @@
+//! Trial threads: they take the step that begins first in virtual time, run it, and hand it back.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{JoinHandle, Thread};
+
+use tune_core::records::TrialId;
+
+use crate::job::{Done, Factory, Job};
+
+/// Jobs ordered by (tick, trial).
+struct Queued(Job);
+
+impl Queued {
+    fn key(&self) -> (u64, TrialId) {
+        (self.0.tick, self.0.trial)
+    }
+}
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+impl Eq for Queued {}
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: BinaryHeap<Reverse<Queued>>,
+    closed: bool,
+}
+
+struct Shared {
+    // Std mutexes: held for a push or a pop, never across a step.
+    queue: Mutex<Queue>,
+    ready: Condvar,
+    inbox: Mutex<Vec<Done>>,
+    coordinator: Thread,
+}
+
+/// A lock that a panicking holder cannot poison: the data are whole between statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The trial threads of a run.
+pub(crate) struct Executor {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Executor {
+    /// Starts `threads` threads. The calling thread is unparked for every step that ends.
+    pub(crate) fn new(threads: usize, factory: Factory) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            ready: Condvar::new(),
+            inbox: Mutex::default(),
+            coordinator: std::thread::current(),
+        });
+        let factory = Arc::new(factory);
+        let mut executor = Self {
+            shared,
+            threads: Vec::new(),
+        };
+        for i in 0..threads {
+            let (shared, factory) = (Arc::clone(&executor.shared), Arc::clone(&factory));
+            let thread = std::thread::Builder::new()
+                .name(format!("trials-{i}"))
+                .spawn(move || work(&shared, &factory))?;
+            executor.threads.push(thread);
+        }
+        Ok(executor)
+    }
+
+    pub(crate) fn push(&self, job: Job) {
+        lock(&self.shared.queue).jobs.push(Reverse(Queued(job)));
+        self.shared.ready.notify_one();
+    }
+
+    /// Takes back the jobs that no thread has begun.
+    pub(crate) fn withdraw(&self) -> Vec<Job> {
+        let mut queue = lock(&self.shared.queue);
+        queue.jobs.drain().map(|Reverse(Queued(job))| job).collect()
+    }
+
+    /// Steps that ended since the last call.
+    pub(crate) fn take_done(&self) -> Vec<Done> {
+        std::mem::take(&mut *lock(&self.shared.inbox))
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        {
+            let mut queue = lock(&self.shared.queue);
+            queue.closed = true;
+            queue.jobs.clear();
+        }
+        self.shared.ready.notify_all();
+        for thread in self.threads.drain(..) {
+            // A trial thread does not panic: guests are caught below it. If it did, the run has
+            // already ended and there is nobody left to tell.
+            drop(thread.join());
+        }
+    }
+}
+
+fn work(shared: &Shared, factory: &Factory) {
+    loop {
+        let job = {
+            let mut queue = lock(&shared.queue);
+            loop {
+                if let Some(Reverse(Queued(job))) = queue.jobs.pop() {
+                    break job;
+                }
+                if queue.closed {
+                    return;
+                }
+                queue = shared
+                    .ready
+                    .wait(queue)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+            }
+        };
+        let trial = job.trial;
+        // Guests are caught below; this is for defects of the host itself, which cost one trial.
+        let done = catch_unwind(AssertUnwindSafe(|| factory.run(job)))
+            .unwrap_or_else(|_| Done::lost(trial));
+        lock(&shared.inbox).push(done);
+        shared.coordinator.unpark();
+    }
+}

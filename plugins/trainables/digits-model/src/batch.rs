@@ -66,7 +66,10 @@ fn cross_entropy(output: &Lane, label: usize, share: f32, slope: &mut Lane) -> S
             (best, top) = (class, *value);
         }
     }
-    let mut powers = output.map(|value| exp(value - top));
+    let mut powers = *output;
+    for power in &mut powers {
+        *power = exp(*power - top);
+    }
     powers
         .iter_mut()
         .skip(CLASSES)

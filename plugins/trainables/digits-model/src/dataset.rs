@@ -13,7 +13,7 @@ pub const CLASSES: usize = 10;
 /// Under which the file is read: the data set `digits` must be granted.
 const FILE: &str = "digits/digits.csv";
 /// The largest pixel.
-const BLACK: u32 = 16;
+const BLACK: u8 = 16;
 /// Of each digit every fifth image is for validation.
 const VALIDATION_EVERY: u32 = 5;
 
@@ -101,23 +101,24 @@ impl Dataset {
     }
 }
 
-fn row(line: &[u8]) -> Option<(Image, u8)> {
-    let mut fields = line.split(|byte| *byte == b',').map(number);
+fn row(mut line: &[u8]) -> Option<(Image, u8)> {
     let mut image = Image::default();
     for pixel in image.as_flattened_mut() {
-        let value = fields.next()?.filter(|value| *value <= BLACK)?;
-        *pixel = value as f32 / BLACK as f32;
+        let (value, rest) = number(line).filter(|(value, _)| *value <= BLACK)?;
+        *pixel = f32::from(value) / f32::from(BLACK);
+        line = rest.strip_prefix(b",")?;
     }
-    let label = u8::try_from(fields.next()??).ok()?;
-    (usize::from(label) < CLASSES && fields.next().is_none()).then_some((image, label))
+    let (label, rest) = number(line)?;
+    (usize::from(label) < CLASSES && rest.is_empty()).then_some((image, label))
 }
 
-/// One or two decimal digits.
-fn number(field: &[u8]) -> Option<u32> {
-    let digit = |byte: u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
-    match *field {
-        [ones] => digit(ones),
-        [tens, ones] => Some(digit(tens)? * 10 + digit(ones)?),
+/// One or two decimal digits, and what follows.
+fn number(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] => {
+            Some(((tens - b'0') * 10 + (ones - b'0'), rest))
+        }
+        [ones @ b'0'..=b'9', rest @ ..] => Some((ones - b'0', rest)),
         _ => None,
     }
 }

@@ -57,6 +57,8 @@ pub struct Network {
     turned: Panels,
     /// Features at each border between layers.
     widths: Vec<usize>,
+    /// Images of the present batch.
+    rows: usize,
 }
 
 impl Network {
@@ -80,6 +82,7 @@ impl Network {
             slopes: vec![Panels::default(); widths.len()],
             turned: Panels::default(),
             widths,
+            rows: 0,
         }
     }
 
@@ -92,13 +95,16 @@ impl Network {
         }
     }
 
-    /// Makes room for a batch of `rows` images and returns it, all pixels 0.
+    /// Makes room for a batch of `rows` images and returns where their pixels go. Rows of padding
+    /// stay 0 there and in the gradients, as long as nobody writes to them.
     pub(crate) fn inputs(&mut self, rows: usize) -> Option<&mut Panels> {
-        for (signal, width) in self.signals.iter_mut().zip(&self.widths) {
-            signal.reset(rows, *width);
-        }
-        for (slope, width) in self.slopes.iter_mut().zip(&self.widths) {
-            slope.reset(rows, *width);
+        if self.rows != rows {
+            self.rows = rows;
+            let borders = self.signals.iter_mut().zip(&mut self.slopes);
+            for ((signal, slope), width) in borders.zip(&self.widths) {
+                signal.reset(rows, *width);
+                slope.reset(rows, *width);
+            }
         }
         self.signals.first_mut()
     }
@@ -118,13 +124,7 @@ impl Network {
             };
             multiply_add(inputs, &layer.weights, &layer.bias, outputs);
             if number < last {
-                for value in outputs.lanes_mut().as_flattened_mut() {
-                    *value = match self.activation {
-                        Activation::Relu if *value < 0.0 => 0.0,
-                        Activation::Relu => *value,
-                        Activation::Tanh => tanh(*value),
-                    };
-                }
+                activate(self.activation, outputs);
             }
         }
     }
@@ -155,6 +155,14 @@ impl Network {
                 through(self.activation, inputs, below);
             }
         }
+    }
+}
+
+fn activate(activation: Activation, sums: &mut Panels) {
+    let values = sums.lanes_mut().as_flattened_mut().iter_mut();
+    match activation {
+        Activation::Relu => values.for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
+        Activation::Tanh => values.for_each(|x| *x = tanh(*x)),
     }
 }
 

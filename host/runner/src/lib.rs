@@ -2,18 +2,18 @@
 //! journal, and shuts down in order. It decides nothing that a digest depends on.
 
 mod executor;
-mod identity;
 mod job;
 mod observer;
-mod parked;
 mod plugins;
+mod pool;
 mod recipe;
 mod run;
 mod shutdown;
+mod stage;
 
-pub use identity::{PlannedRun, RunParts, hash_data};
 pub use job::StepHook;
 pub use observer::{Observer, Silent, Wall};
 pub use recipe::Recipe;
-pub use run::{RunError, RunOptions, Summary, resume, start};
+pub use run::{How, RunError, Summary, resume, start};
 pub use shutdown::Shutdown;
+pub use stage::{RunOptions, RunParts};

@@ -16,6 +16,9 @@ pub trait Observer {
     /// A handover was decided; its row is on the way to the journal.
     fn handed_over(&mut self, engine: &Engine, handover: &Handover, wall: Wall);
 
+    /// A handover of an earlier process, while a run is resumed.
+    fn restored(&mut self, _engine: &Engine, _handover: &Handover, _wall: Wall) {}
+
     /// Called at least ten times a second while the run waits, for views that show time.
     fn tick(&mut self, _engine: &Engine) {}
 

@@ -1,0 +1,74 @@
+//! What a run is carried out with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tune_core::records::Setup;
+use tune_core::{EnginePlan, Limits, seeds};
+use tune_runtime::{DataSets, Grants, InitError, Plugin};
+
+use crate::StepHook;
+use crate::plugins::Plugins;
+
+/// The plugins of a run and what they may use.
+pub struct RunParts {
+    /// Training code.
+    pub trainable: Plugin,
+    /// Suggests configurations.
+    pub searcher: Plugin,
+    /// Decides which trial runs.
+    pub scheduler: Plugin,
+    /// Read-only data of the trials.
+    pub data: Arc<DataSets>,
+    /// What the trainable wants and is allowed.
+    pub grants: Grants,
+}
+
+/// How a run is carried out: nothing here changes a decision.
+#[derive(Clone)]
+pub struct RunOptions {
+    /// Trial threads, at least 1.
+    pub threads: usize,
+    /// Bytes of memory that instances at rest may hold before the least recently used are dropped,
+    /// to be built again by a replay when their turn comes.
+    pub run_memory: u64,
+    /// Wall time that is left of the experiment's `time_budget`.
+    pub time_budget: Option<Duration>,
+    /// Called on a trial thread before every step.
+    pub hook: Option<StepHook>,
+    /// A resumed run was begun by this build: digests and answers must be the same.
+    pub same_build: bool,
+}
+
+impl RunParts {
+    /// Starts the searcher and the scheduler.
+    pub(crate) fn init(&self, plan: &EnginePlan) -> Result<Plugins, (&'static str, InitError)> {
+        let setup = |role: &str, options: &str| Setup {
+            space: plan.space.clone(),
+            objectives: plan.objectives.clone(),
+            constraints: plan.constraints.clone(),
+            time_attr: plan.time_attr.clone(),
+            max_t: plan.max_t,
+            trials: plan.trials,
+            slots: plan.slots,
+            seed: seeds::role(plan.seed, role),
+            options: options.to_owned(),
+        };
+        let limits: &Limits = &plan.limits;
+        let searcher = self
+            .searcher
+            .searcher(&setup("searcher", &plan.searcher.1), limits)
+            .map_err(|error| ("searcher", error))?;
+        // With several objectives a scheduler sees the first.
+        let mut for_scheduler = setup("scheduler", &plan.scheduler.1);
+        for_scheduler.objectives.truncate(1);
+        let scheduler = self
+            .scheduler
+            .scheduler(&for_scheduler, limits)
+            .map_err(|error| ("scheduler", error))?;
+        Ok(Plugins {
+            searcher,
+            scheduler,
+        })
+    }
+}

@@ -33,23 +33,36 @@ pub trait Scheduler: Sized + 'static {
         Vec::new()
     }
 
-    /// Called for every report of a trial that could go on. It goes on if no action names it.
-    fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action>;
+    /// Called for every report of a trial that could go on. It goes on if no action names it. By
+    /// default nothing.
+    fn on_result(&mut self, _trial: TrialId, _report: &Report) -> Vec<Action> {
+        Vec::new()
+    }
 
     /// Called once when a trial has ended by itself, at its budget or `max_t`, by a stop rule, or
-    /// by the user while it ran.
-    fn on_complete(&mut self, trial: TrialId, last: Option<&Report>) -> Vec<Action>;
+    /// by the user while it ran. By default nothing.
+    fn on_complete(&mut self, _trial: TrialId, _last: Option<&Report>) -> Vec<Action> {
+        Vec::new()
+    }
 
-    /// Called when a step has failed. With `will_retry` any action on the trial but a stop is dropped.
-    fn on_error(&mut self, trial: TrialId, kind: FailureKind, will_retry: bool) -> Vec<Action>;
+    /// Called when a step has failed; a retry needs nothing of the scheduler. With `will_retry` any
+    /// action on the trial but a stop is dropped. By default nothing.
+    fn on_error(&mut self, _trial: TrialId, _kind: FailureKind, _will_retry: bool) -> Vec<Action> {
+        Vec::new()
+    }
 
-    /// Called when the user stops a pending or paused trial.
-    fn on_remove(&mut self, trial: TrialId) -> Vec<Action>;
+    /// Called when the user stops a pending or paused trial, which must not be run any more. By
+    /// default nothing.
+    fn on_remove(&mut self, _trial: TrialId) -> Vec<Action> {
+        Vec::new()
+    }
 
     /// What a free slot does next. Called at every handover for each free slot, at most 64 times a
     /// slot.
     fn next_to_run(&mut self, creation: Creation) -> Turn;
 
-    /// The state of the algorithm for people, at most 8 KiB.
-    fn describe(&self) -> String;
+    /// The state of the algorithm for people, at most 8 KiB. By default its name.
+    fn describe(&self) -> String {
+        Self::NAME.to_owned()
+    }
 }

@@ -7,17 +7,13 @@
 //! 1/reduction_factor. Departures from Ray: exact rungs with `max_t` as the last; a result that
 //! jumps over rungs counts only at the highest; a result that is not a finite number is the worst.
 
-mod rung;
-
 use std::collections::BTreeMap;
 
 use tune_plugin::{
     Action, Config, Creation, FailureKind, Next, OptionError, Report, Scheduler, Setup, Stream,
     TrialId, Turn,
-    schedule::{Goal, Queue, Ratio, Score, levels, refused, turn},
+    schedule::{Goal, Queue, Rung, Score, levels, refused, turn},
 };
-
-use rung::Rung;
 
 /// What a `[scheduler]` table may hold.
 #[tune_plugin::options]
@@ -33,7 +29,7 @@ pub struct Options {
     #[option(default = 4.0, exclusive_minimum = 1.0)]
     reduction_factor: f64,
     /// Brackets; each leaves out one more of the first rungs. More than there are rungs count as those.
-    #[option(default = 1, minimum = 1, maximum = 1000)]
+    #[option(default = 1, minimum = 1, maximum = 20)]
     brackets: u32,
     /// How trials are spread over brackets: `hyperband` (equal budgets) or `softmax` (as Ray Tune).
     #[option(default = "hyperband", one_of = ["hyperband", "softmax"])]
@@ -77,11 +73,14 @@ impl Asha {
         Some((rungs.get_mut(reached - 1)?, score))
     }
 
-    /// The best trial of the highest rung that has one to promote.
+    /// The best trial of the highest rung that has one to promote. Counted from their ends, the
+    /// rungs of all brackets have the same levels.
     fn promote(&mut self) -> Option<TrialId> {
-        let mut rungs: Vec<&mut Rung> = self.brackets.iter_mut().flatten().collect();
-        rungs.sort_by(|a, b| b.level.total_cmp(&a.level));
-        rungs.into_iter().find_map(Rung::promote)
+        let rungs = self.brackets.first()?.len();
+        (0..rungs).find_map(|from_end| {
+            let mut brackets = self.brackets.iter_mut();
+            brackets.find_map(|rungs| rungs.iter_mut().rev().nth(from_end)?.promote())
+        })
     }
 }
 
@@ -93,24 +92,38 @@ impl Scheduler for Asha {
     type Options = Options;
 
     fn init(setup: &Setup, options: Options) -> Result<Self, Vec<OptionError>> {
-        let (rungs, factor) = check(setup, &options)?;
-        let count = rungs.len().min(options.brackets as usize);
-        let left = |bracket: usize| (rungs.len() - bracket) as f64;
+        let mut errors = Vec::new();
+        if !options.stop_last_trials {
+            let message = "a trial always ends at `max_t`";
+            errors.push(refused(
+                "stop_last_trials",
+                message,
+                "raise `max_t` instead",
+            ));
+        }
+        let levels = levels(options.grace_period, options.reduction_factor, setup.max_t);
+        let goal = Goal::of(setup);
+        let ((levels, factor), goal) = match (levels, goal) {
+            (Ok(levels), Ok(goal)) if errors.is_empty() => (levels, goal),
+            (levels, goal) => {
+                errors.extend(levels.err().into_iter().chain(goal.err()));
+                return Err(errors);
+            }
+        };
+        let brackets = 0..levels.len().min(options.brackets as usize);
+        let left = |bracket: usize| (levels.len() - bracket) as f64;
         let weight = |bracket| match options.bracket_draw.as_str() {
             "softmax" => libm::exp(left(bracket) - left(0)),
             _ => libm::pow(options.reduction_factor, -(bracket as f64)) * left(0) / left(bracket),
         };
         let promotion = options.kind == "promotion";
-        let bracket = |first| {
-            let levels = rungs.iter().skip(first);
-            levels
-                .map(|level| Rung::new(*level, factor, promotion))
-                .collect()
-        };
+        let rung = |level: &f64| Rung::new(*level, factor, promotion);
         Ok(Self {
-            goal: Goal::of(setup).map_err(|error| vec![error])?,
-            brackets: (0..count).map(bracket).collect(),
-            weights: (0..count).map(weight).collect(),
+            goal,
+            weights: brackets.clone().map(weight).collect(),
+            brackets: brackets
+                .map(|first| levels.iter().skip(first).map(rung).collect())
+                .collect(),
             kind: options.kind,
             stream: Stream::new(setup.seed),
             places: BTreeMap::new(),
@@ -150,10 +163,8 @@ impl Scheduler for Asha {
     fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
         self.queue.remove(trial);
         self.places.remove(&trial);
-        self.brackets
-            .iter_mut()
-            .flatten()
-            .for_each(|rung| rung.leave(trial));
+        let rungs = self.brackets.iter_mut().flatten();
+        rungs.for_each(|rung| rung.leave(trial));
         Vec::new()
     }
 
@@ -165,48 +176,14 @@ impl Scheduler for Asha {
     }
 
     fn describe(&self) -> String {
-        // Bounds for a line of a terminal: an experiment has rarely more than 4 brackets of 6 rungs.
-        let lines = self.brackets.iter().take(8).map(|rungs| {
-            let held = rungs.iter().filter(|rung| rung.len() > 0).take(16);
+        // At most 20 brackets of 10 rungs, so that the text stays far below its bound.
+        let lines = self.brackets.iter().map(|rungs| {
+            let held = rungs.iter().filter(|rung| !rung.is_empty()).take(10);
             let shown: Vec<String> = held.map(|rung| rung.describe(&self.goal)).collect();
             format!("asha ({}) {}", self.kind, shown.join(" | "))
         });
         lines.collect::<Vec<_>>().join("\n")
     }
-}
-
-/// Levels of all rungs and the exact reduction factor.
-fn check(setup: &Setup, options: &Options) -> Result<(Vec<f64>, Ratio), Vec<OptionError>> {
-    let mut errors = Vec::new();
-    if !options.stop_last_trials {
-        let message = "a trial always ends at `max_t`";
-        errors.push(refused(
-            "stop_last_trials",
-            message,
-            "leave it out, or raise `max_t`",
-        ));
-    }
-    if let Some(max_t) = setup.max_t.filter(|max_t| options.grace_period > *max_t) {
-        let message = format!(
-            "{} lies above `max_t`, which is {max_t}",
-            options.grace_period
-        );
-        errors.push(refused(
-            "grace_period",
-            message,
-            "the first rung must lie at or below `max_t`",
-        ));
-    }
-    let factor = Ratio::from_decimal(options.reduction_factor);
-    match levels(options.grace_period, options.reduction_factor, setup.max_t).zip(factor) {
-        Some(rungs) if errors.is_empty() => return Ok(rungs),
-        Some(_) => {}
-        None => {
-            let message = format!("{} gives more than 1,000 rungs", options.reduction_factor);
-            errors.push(refused("reduction_factor", message, "2, 3 and 4 are usual"));
-        }
-    }
-    Err(errors)
 }
 
 tune_plugin::export_scheduler!(Asha);

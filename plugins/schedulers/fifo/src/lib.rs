@@ -1,8 +1,8 @@
 //! The scheduler `fifo`: every trial runs to its end, in the order of creation.
 
 use tune_plugin::{
-    Action, Config, Creation, FailureKind, NoOptions, OptionError, Report, Scheduler, Setup,
-    TrialId, Turn, schedule::Queue,
+    Action, Config, Creation, NoOptions, OptionError, Scheduler, Setup, TrialId, Turn,
+    schedule::Queue,
 };
 
 /// The queue is all there is.
@@ -23,18 +23,6 @@ impl Scheduler for Fifo {
         Vec::new()
     }
 
-    fn on_result(&mut self, _: TrialId, _: &Report) -> Vec<Action> {
-        Vec::new()
-    }
-
-    fn on_complete(&mut self, _: TrialId, _: Option<&Report>) -> Vec<Action> {
-        Vec::new()
-    }
-
-    fn on_error(&mut self, _: TrialId, _: FailureKind, _: bool) -> Vec<Action> {
-        Vec::new()
-    }
-
     fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
         self.0.remove(trial);
         Vec::new()
@@ -43,10 +31,6 @@ impl Scheduler for Fifo {
     fn next_to_run(&mut self, creation: Creation) -> Turn {
         self.0.next(creation)
     }
-
-    fn describe(&self) -> String {
-        "first in, first out".to_owned()
-    }
 }
 
 tune_plugin::export_scheduler!(Fifo);
@@ -54,7 +38,7 @@ tune_plugin::export_scheduler!(Fifo);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tune_plugin::Next;
+    use tune_plugin::{FailureKind, Next, Report};
 
     #[test]
     fn trials_run_in_the_order_of_creation_and_none_is_stopped() {

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tune_plugin::{
-    Action, Config, Creation, FailureKind, OptionError, Report, Scheduler, Setup, TrialId, Turn,
+    Action, Config, Creation, OptionError, Report, Scheduler, Setup, TrialId, Turn,
     schedule::{Curves, Goal, Queue},
 };
 
@@ -107,10 +107,6 @@ impl Scheduler for MedianStopping {
         if let Some((time, score)) = result.filter(|_| !self.judged.contains(&trial)) {
             self.curves.record(trial, time, score);
         }
-        Vec::new()
-    }
-
-    fn on_error(&mut self, _: TrialId, _: FailureKind, _: bool) -> Vec<Action> {
         Vec::new()
     }
 

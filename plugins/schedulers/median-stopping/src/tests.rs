@@ -1,5 +1,5 @@
 use super::*;
-use tune_plugin::{Next, Objective, parse_options};
+use tune_plugin::{FailureKind, Next, Objective, parse_options};
 
 fn rule(maximize: bool, options: &str) -> MedianStopping {
     let setup = Setup {

@@ -106,7 +106,10 @@ fn row(mut line: &[u8]) -> Option<(Image, u8)> {
     for pixel in image.as_flattened_mut() {
         let (value, rest) = number(line).filter(|(value, _)| *value <= BLACK)?;
         *pixel = f32::from(value) / f32::from(BLACK);
-        line = rest.strip_prefix(b",")?;
+        let [b',', rest @ ..] = rest else {
+            return None;
+        };
+        line = rest;
     }
     let (label, rest) = number(line)?;
     (usize::from(label) < CLASSES && rest.is_empty()).then_some((image, label))

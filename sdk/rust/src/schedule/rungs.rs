@@ -1,33 +1,60 @@
 //! The levels at which successive halving compares trials.
 
-use super::Ratio;
+use tune_space::OptionError;
+
+use super::{Ratio, refused};
 
 /// Most levels: one trial cannot be compared at more points than this, whatever the options say.
 pub const MAX_RUNGS: usize = 1_000;
 
 /// All `grace x factor^k` below `max_t`, and then `max_t` itself: (1, 3, 81) gives 1, 3, 9, 27, 81.
-/// Without `max_t` they go on as long as a float counts whole numbers exactly (2^53).
+/// Without `max_t` they go on as long as a float counts whole numbers exactly (2^53). Beside them
+/// the factor, exactly.
 ///
 /// Exact rational arithmetic as far as 128 bits go; from there on a level has more digits than a
-/// float can tell apart, and the nearest float is taken. None if `grace` is not positive, `factor`
-/// not above 1, or there would be more than [`MAX_RUNGS`].
-#[must_use]
-pub fn levels(grace: f64, factor: f64, max_t: Option<f64>) -> Option<Vec<f64>> {
+/// float can tell apart, and the nearest float is taken.
+///
+/// # Errors
+/// Names the option `grace_period` if `grace` is not positive or above `max_t`, and
+/// `reduction_factor` if `factor` is not above 1 or would give more than [`MAX_RUNGS`].
+pub fn levels(
+    grace: f64,
+    factor: f64,
+    max_t: Option<f64>,
+) -> Result<(Vec<f64>, Ratio), OptionError> {
     let end = max_t.unwrap_or(9_007_199_254_740_992.0);
-    let step = Ratio::from_decimal(factor).filter(|_| factor > 1.0)?;
-    let mut exact = Some(Ratio::from_decimal(grace)?);
+    let first = Ratio::from_decimal(grace)
+        .filter(|_| grace <= end)
+        .ok_or_else(|| {
+            let message = format!("{grace} is not above 0 and at most `max_t`, which is {end}");
+            refused(
+                "grace_period",
+                message,
+                "it is the first rung, in units of `time_attr`",
+            )
+        })?;
+    let wrong = |why: &str| {
+        refused(
+            "reduction_factor",
+            format!("{factor} {why}"),
+            "2, 3 and 4 are usual",
+        )
+    };
+    let step = Ratio::from_decimal(factor).filter(|_| factor > 1.0);
+    let step = step.ok_or_else(|| wrong("is not above 1"))?;
+    let mut exact = Some(first);
     let mut level = grace;
     let mut levels = Vec::new();
     while level < end {
         if levels.len() == MAX_RUNGS {
-            return None;
+            return Err(wrong(&format!("gives more than {MAX_RUNGS} rungs")));
         }
         levels.push(level);
         exact = exact.and_then(|x| x.checked_mul(step));
         level = exact.map_or(level * factor, Ratio::to_f64);
     }
     levels.extend(max_t);
-    Some(levels)
+    Ok((levels, step))
 }
 
 #[cfg(test)]
@@ -35,7 +62,7 @@ mod tests {
     use super::*;
 
     fn of(grace: f64, max_t: f64, factor: f64) -> Vec<f64> {
-        levels(grace, factor, Some(max_t)).unwrap()
+        levels(grace, factor, Some(max_t)).unwrap().0
     }
 
     #[test]
@@ -57,13 +84,24 @@ mod tests {
 
     #[test]
     fn without_an_end_the_rungs_go_on_and_their_number_is_bounded() {
-        let endless = levels(1.0, 4.0, None).unwrap();
+        let (endless, _) = levels(1.0, 4.0, None).unwrap();
         assert_eq!(endless.len(), 27);
         assert_eq!(endless.last(), Some(&4_503_599_627_370_496.0));
-        assert_eq!(levels(1.0, 1.000_001, Some(1e9)), None);
-        assert_eq!(levels(1.0, 1.0, Some(10.0)), None);
-        assert_eq!(levels(0.0, 2.0, Some(10.0)), None);
         // Far past 128 bits the levels still grow.
         assert!(of(1.0, 1e6, 1.1).is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn what_gives_no_rungs_is_refused_by_the_name_of_the_option() {
+        for (grace, factor, key) in [
+            (1.0, 1.000_001, "reduction_factor"),
+            (1.0, 1.0, "reduction_factor"),
+            (1.0, f64::NAN, "reduction_factor"),
+            (0.0, 2.0, "grace_period"),
+            (11.0, 2.0, "grace_period"),
+        ] {
+            let error = levels(grace, factor, Some(10.0)).unwrap_err();
+            assert_eq!(error.key, key, "{error:?}");
+        }
     }
 }

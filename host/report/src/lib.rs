@@ -1,1 +1,39 @@
-//! Read-only views of a run.
+//! Read-only views of a run: tables, JSON, files for other tools, the live view.
+//!
+//! Everything here is fed with plain records and gives text or files back. It calls no plugin,
+//! prints nothing, decides nothing, and treats every name and text of a guest as hostile to a
+//! terminal.
+
+mod best;
+mod compare;
+mod csv;
+mod derived;
+mod event;
+mod json;
+mod live;
+mod live_trials;
+mod number;
+mod outputs;
+mod runs;
+mod style;
+mod table;
+mod tensorboard;
+mod text;
+mod trials;
+mod view;
+
+pub use best::{BestReport, Scope, best_of_trial, best_trial, ranking};
+pub use compare::{ComparedRun, Comparison, FirstDifference, plan_differences};
+pub use derived::{DerivedError, DerivedFiles, DerivedRecord};
+pub use event::{LiveEvent, line};
+pub use json::{best_json, comparison_json, run_json, runs_json, trial_json};
+pub use live::{LiveBest, LiveView, render};
+pub use live_trials::{Candidate, LiveTrial, trials_that_matter};
+pub use number::short;
+pub use outputs::Outputs;
+pub use runs::runs_table;
+pub use style::Style;
+pub use table::{Column, Table};
+pub use text::{clean, columns, cut};
+pub use trials::{trial_details, trials_table};
+pub use view::{Counts, ReportView, RunView, TrialStatus, TrialView};

@@ -1,6 +1,10 @@
 //! What is written once, when a run is created.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use crate::FORMAT;
 
 /// Everything that a run starts from.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,4 +36,34 @@ pub struct PluginRecord {
     pub version: String,
     /// blake3 of its bytes, in hexadecimal digits.
     pub hash: String,
+}
+
+impl Header {
+    /// As the table `meta` holds it.
+    pub(crate) fn to_meta(&self) -> serde_json::Result<[(&'static str, String); 6]> {
+        Ok([
+            ("build", self.build.clone()),
+            ("plan", self.plan.clone()),
+            ("experiment", self.experiment.clone()),
+            ("plugins", serde_json::to_string(&self.plugins)?),
+            ("created_ms", self.created_ms.to_string()),
+            ("extra", serde_json::to_string(&self.extra)?),
+        ])
+    }
+
+    pub(crate) fn from_meta(meta: &BTreeMap<String, String>) -> Result<Self, String> {
+        let get = |key: &str| meta.get(key).ok_or_else(|| format!("`{key}` is missing"));
+        let said = |key: &'static str| move |e: serde_json::Error| format!("`{key}`: {e}");
+        Ok(Self {
+            format: FORMAT,
+            build: get("build")?.clone(),
+            plan: get("plan")?.clone(),
+            experiment: get("experiment")?.clone(),
+            plugins: serde_json::from_str(get("plugins")?).map_err(said("plugins"))?,
+            created_ms: get("created_ms")?
+                .parse()
+                .map_err(|e| format!("`created_ms`: {e}"))?,
+            extra: serde_json::from_str(get("extra")?).map_err(said("extra"))?,
+        })
+    }
 }

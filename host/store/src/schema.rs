@@ -56,7 +56,9 @@ impl Database {
     /// Makes the file with its tables and header.
     pub(crate) fn create(run: &Path, header: &Header) -> Result<Self, StoreError> {
         let mut this = Self::open_with(run, OpenFlags::default(), None)?;
-        let header = header_to_meta(header).map_err(|e| StoreError::damaged(run, e.to_string()))?;
+        let header = header
+            .to_meta()
+            .map_err(|e| StoreError::damaged(run, e.to_string()))?;
         this.attempt("creating the journal", |connection| {
             connection.pragma_update(None, "page_size", PAGE_BYTES)?;
             // Before there is a write-ahead log: a crash leaves a whole header or no run.
@@ -187,7 +189,8 @@ impl Database {
                 .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
                 .collect::<rusqlite::Result<BTreeMap<String, String>>>()
         })?;
-        header_from_meta(&meta).map_err(|e| StoreError::damaged(&self.path, format!("header: {e}")))
+        Header::from_meta(&meta)
+            .map_err(|e| StoreError::damaged(&self.path, format!("header: {e}")))
     }
 
     /// The status as it stands in the file; never "interrupted".
@@ -382,33 +385,6 @@ fn row_from_sql(r: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         step_us: r.get::<_, i64>(6)?.cast_unsigned(),
         log_end: r.get::<_, i64>(7)?.cast_unsigned(),
         digest: r.get(8)?,
-    })
-}
-
-fn header_to_meta(header: &Header) -> serde_json::Result<Vec<(&'static str, String)>> {
-    Ok(vec![
-        ("build", header.build.clone()),
-        ("plan", header.plan.clone()),
-        ("experiment", header.experiment.clone()),
-        ("plugins", serde_json::to_string(&header.plugins)?),
-        ("created_ms", header.created_ms.to_string()),
-        ("extra", serde_json::to_string(&header.extra)?),
-    ])
-}
-
-fn header_from_meta(meta: &BTreeMap<String, String>) -> Result<Header, String> {
-    let get = |key: &str| meta.get(key).ok_or_else(|| format!("`{key}` is missing"));
-    let said = |key: &'static str| move |e: serde_json::Error| format!("`{key}`: {e}");
-    Ok(Header {
-        format: FORMAT,
-        build: get("build")?.clone(),
-        plan: get("plan")?.clone(),
-        experiment: get("experiment")?.clone(),
-        plugins: serde_json::from_str(get("plugins")?).map_err(said("plugins"))?,
-        created_ms: get("created_ms")?
-            .parse()
-            .map_err(|e| format!("`created_ms`: {e}"))?,
-        extra: serde_json::from_str(get("extra")?).map_err(said("extra"))?,
     })
 }
 

@@ -265,6 +265,31 @@ fn a_promotable_trial_that_the_user_removed_is_passed_over() {
 }
 
 #[test]
+fn the_highest_rung_of_all_brackets_is_promoted_first() {
+    // Rungs 1, 2, 4, 8 and 2, 4, 8.
+    let options = r#"{"type":"promotion","reduction_factor":2,"brackets":2}"#;
+    let mut asha = asha(8.0, options);
+    let of = |asha: &Asha, bracket| -> Vec<TrialId> {
+        let here = asha.places.iter().filter(|(_, p)| p.bracket == bracket);
+        here.map(|(trial, _)| *trial).collect()
+    };
+    let (first, second) = (of(&asha, 0), of(&asha, 1));
+    for trial in [first[0], first[1]] {
+        assert_eq!(asha.at(trial, 1.0, 0.5), [Action::Pause(trial)]);
+    }
+    for trial in [second[0], second[1]] {
+        assert_eq!(asha.at(trial, 1.0, 0.5), []);
+        assert_eq!(asha.at(trial, 2.0, 0.5), [Action::Pause(trial)]);
+    }
+    assert_eq!(asha.next(), Next::Run(second[0]));
+    assert_eq!(asha.next(), Next::Run(first[0]));
+    assert!(
+        asha.describe()
+            .contains("1: 2 cut 0.5000\nasha (promotion) 2: 2 cut")
+    );
+}
+
+#[test]
 fn wrong_options_are_all_named() {
     let options = r#"{"stop_last_trials":false,"grace_period":20}"#;
     let errors = try_asha(10.0, true, options).unwrap_err();

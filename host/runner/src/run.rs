@@ -408,7 +408,8 @@ impl Coordinator<'_> {
                 Arc::new(Control::new()),
             ),
         };
-        control.reset();
+        // Nothing burned of this step yet, whatever the last one burned.
+        control.arm(Duration::MAX);
         self.running.insert(id, Arc::clone(&control));
         self.executor.push(Job {
             trial: id,

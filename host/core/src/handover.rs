@@ -12,7 +12,7 @@ use crate::admit::{admit, ends};
 use crate::deciders::Recorder;
 use crate::trial::{Phase, StepRecord, Trial, fingerprint};
 use crate::{
-    Answer, Changed, Deciders, Effect, Engine, Event, Failed, Note, RetrySeed, StepEnd, Stop, seeds,
+    Answer, Deciders, Effect, Engine, Event, Failed, Note, RetrySeed, StepEnd, Stop, seeds,
 };
 
 /// Actions in one handover, those that follow from others included.

@@ -2,7 +2,7 @@
 
 use tune_space::{FailureKind, Metric, Report};
 
-use crate::{EnginePlan, Failed, Metering, Trial};
+use crate::{EnginePlan, Failed, Trial};
 
 /// Metrics that the host fills in, on the axis of virtual time: plugins see them.
 pub const RESERVED_METRICS: [&str; 5] = [
@@ -102,7 +102,7 @@ fn check_names(plan: &EnginePlan, reported: &Report, full: &Report) -> Result<()
         if full.get(name).is_none() {
             let names: Vec<_> = reported.metrics.iter().map(|m| m.name.as_str()).collect();
             let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-            let why = if name.starts_with("fuel_") && plan.metering != Metering::Fuel {
+            let why = if name.starts_with("fuel_") && !plan.metering.counts_fuel() {
                 format!("; `{name}` needs metering by fuel")
             } else {
                 String::new()

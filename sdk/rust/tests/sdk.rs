@@ -1,5 +1,7 @@
 //! The SDK as the author of a plugin sees it, natively.
 
+#![expect(clippy::indexing_slicing, reason = "helpers of tests may panic")]
+
 use std::fs;
 
 use tune_plugin::{

@@ -1,0 +1,231 @@
+//! `[limits]`: one row a limit, from which reading, ranges, the JSON Schema and the reference come.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use tune_core::Limits;
+
+use crate::{
+    item::Item,
+    log::Log,
+    quantity::{bytes, duration, show_bytes},
+};
+
+/// A limit of the file: its range and where it goes. Defaults stand in [`Limits::default`].
+pub(crate) struct Row {
+    /// Its name in `[limits]`.
+    pub(crate) key: &'static str,
+    /// One line for the schema.
+    pub(crate) doc: &'static str,
+    /// Unit, range and place.
+    pub(crate) field: Field,
+}
+
+/// Unit, range and place of a limit.
+pub(crate) enum Field {
+    /// A plain number.
+    Count(RangeInclusive<u64>, fn(&mut Limits) -> &mut u64),
+    /// A plain number of 32 bits.
+    Small(RangeInclusive<u32>, fn(&mut Limits) -> &mut u32),
+    /// Bytes.
+    Size(RangeInclusive<u64>, fn(&mut Limits) -> &mut u64),
+    /// Bytes in a field of 32 bits.
+    SmallSize(RangeInclusive<u32>, fn(&mut Limits) -> &mut u32),
+    /// Wall time.
+    Time(RangeInclusive<Duration>, fn(&mut Limits) -> &mut Duration),
+}
+
+/// The key of the memory of all live trials together, which is no limit of one plugin.
+pub(crate) const RUN_MEMORY: &str = "run_memory";
+/// Below a page of wasm no plugin starts; above a PiB it is a slip of the pen.
+pub(crate) const RUN_MEMORY_RANGE: RangeInclusive<u64> = (64 << 10)..=(1 << 50);
+
+/// Enough to call a function; below, not even an instance starts.
+const FUEL_FLOOR: u64 = 1_000;
+/// Decades of compute: above, sums of fuel could overflow 64 bits.
+const FUEL_CEILING: u64 = 1_000_000_000_000_000_000;
+
+/// Every limit, in the order of the reference.
+pub(crate) const ROWS: [Row; 20] = [
+    Row {
+        key: "fuel_per_step",
+        doc: "Fuel of one step of a trial, setup included in the first. About one unit a wasm instruction: 1 billion is 0.2 to 0.5 s of compute.",
+        field: Field::Count(FUEL_FLOOR..=FUEL_CEILING, |l| &mut l.fuel_per_step),
+    },
+    Row {
+        key: "fuel_per_trial",
+        doc: "Fuel of a whole trial.",
+        field: Field::Count(FUEL_FLOOR..=FUEL_CEILING, |l| &mut l.fuel_per_trial),
+    },
+    Row {
+        key: "fuel_per_call",
+        doc: "Fuel of one call of the searcher or the scheduler.",
+        field: Field::Count(FUEL_FLOOR..=FUEL_CEILING, |l| &mut l.fuel_per_call),
+    },
+    Row {
+        key: "wall_per_step",
+        doc: "Wall time of one step or call; a net under fuel, not reproducible.",
+        field: Field::Time(
+            Duration::from_millis(100)..=Duration::from_secs(7 * 86_400),
+            |l| &mut l.wall_per_step,
+        ),
+    },
+    Row {
+        key: "wall_per_trial",
+        doc: "Wall time of all steps of a trial together; not reproducible.",
+        field: Field::Time(
+            Duration::from_millis(100)..=Duration::from_secs(365 * 86_400),
+            |l| &mut l.wall_per_trial,
+        ),
+    },
+    Row {
+        key: "memory",
+        doc: "Linear memory of one trial, summed over all its memories.",
+        field: Field::Size((64 << 10)..=(4 << 30), |l| &mut l.memory_bytes),
+    },
+    Row {
+        key: "table_elements",
+        doc: "Table elements of one instance, summed over all its tables.",
+        field: Field::Count(1..=10_000_000, |l| &mut l.table_elements),
+    },
+    Row {
+        key: "handles",
+        doc: "Component handles of one instance.",
+        field: Field::Small(1..=1_000_000, |l| &mut l.handles),
+    },
+    Row {
+        key: "hostcall_bytes",
+        doc: "Bytes that one call may pass from plugin to host.",
+        field: Field::Size((64 << 10)..=(1 << 30), |l| &mut l.hostcall_bytes),
+    },
+    Row {
+        key: "log_bytes",
+        doc: "Log of one trial, standard output and error included; what is over is dropped and counted.",
+        field: Field::Size(0..=(1 << 30), |l| &mut l.log_bytes),
+    },
+    Row {
+        key: "log_line_bytes",
+        doc: "One log line; longer ones are cut.",
+        field: Field::Size(16..=(1 << 20), |l| &mut l.log_line_bytes),
+    },
+    Row {
+        key: "metrics",
+        doc: "Metrics in one report.",
+        field: Field::Small(1..=10_000, |l| &mut l.metrics),
+    },
+    Row {
+        key: "name_bytes",
+        doc: "Bytes in the name of a metric or parameter.",
+        field: Field::SmallSize(1..=128, |l| &mut l.name_bytes),
+    },
+    Row {
+        key: "text_bytes",
+        doc: "Bytes of a text value or message.",
+        field: Field::SmallSize(64..=(16 << 20), |l| &mut l.text_bytes),
+    },
+    Row {
+        key: "parameters",
+        doc: "Values in a configuration.",
+        field: Field::Small(1..=1_024, |l| &mut l.parameters),
+    },
+    Row {
+        key: "actions",
+        doc: "Actions in one answer of a scheduler.",
+        field: Field::Small(1..=10_000, |l| &mut l.actions),
+    },
+    Row {
+        key: "random_bytes",
+        doc: "Random bytes that one call may ask for.",
+        field: Field::Size(0..=(64 << 20), |l| &mut l.random_bytes),
+    },
+    Row {
+        key: "artifact_bytes",
+        doc: "Bytes of all files that one trial may write, with the grant `artifact`.",
+        field: Field::Size(0..=(1 << 40), |l| &mut l.artifact_bytes),
+    },
+    Row {
+        key: "artifact_count",
+        doc: "Files that one trial may write, with the grant `artifact`.",
+        field: Field::Small(0..=100_000, |l| &mut l.artifact_count),
+    },
+    Row {
+        key: "component_bytes",
+        doc: "Size of a plugin's file.",
+        field: Field::Size(1_024..=(1 << 30), |l| &mut l.component_bytes),
+    },
+];
+
+/// The limits, and the memory of all trials together.
+pub(crate) fn read(root: &Item<'_>, log: &mut Log) -> (Limits, Option<u64>) {
+    let mut limits = Limits::default();
+    let Some(table) = root.get("limits") else {
+        return (limits, None);
+    };
+    if !table.is_table("write [limits] and one limit a line", log) {
+        return (limits, None);
+    }
+    let known: Vec<&str> = ROWS
+        .iter()
+        .map(|row| row.key)
+        .chain(std::iter::once(RUN_MEMORY))
+        .collect();
+    table.only(&known, log);
+    for row in &ROWS {
+        if let Some(item) = table.get(row.key) {
+            row.field.read(&item, &mut limits, log);
+        }
+    }
+    let run_memory = table
+        .get(RUN_MEMORY)
+        .and_then(|item| Some((bytes(&item, RUN_MEMORY_RANGE, log)?, item)));
+    if let Some((run_memory, item)) = &run_memory
+        && *run_memory < limits.memory_bytes
+    {
+        item.error(
+            format!(
+                "`limits.run_memory` is {}, less than one trial may use",
+                show_bytes(*run_memory)
+            ),
+            format!(
+                "`limits.memory` is {}: raise the one or lower the other",
+                show_bytes(limits.memory_bytes)
+            ),
+            log,
+        );
+    }
+    (limits, run_memory.map(|(bytes, _)| bytes))
+}
+
+impl Field {
+    fn read(&self, item: &Item<'_>, limits: &mut Limits, log: &mut Log) {
+        match self {
+            Self::Count(range, place) => {
+                let wide = i128::from(*range.start())..=i128::from(*range.end());
+                if let Some(number) = item.whole(wide, log) {
+                    *place(limits) = u64::try_from(number).unwrap_or(*range.end());
+                }
+            }
+            Self::Small(range, place) => {
+                let wide = i128::from(*range.start())..=i128::from(*range.end());
+                if let Some(number) = item.whole(wide, log) {
+                    *place(limits) = u32::try_from(number).unwrap_or(*range.end());
+                }
+            }
+            Self::Size(range, place) => {
+                if let Some(number) = bytes(item, range.clone(), log) {
+                    *place(limits) = number;
+                }
+            }
+            Self::SmallSize(range, place) => {
+                let wide = u64::from(*range.start())..=u64::from(*range.end());
+                if let Some(number) = bytes(item, wide, log) {
+                    *place(limits) = u32::try_from(number).unwrap_or(*range.end());
+                }
+            }
+            Self::Time(range, place) => {
+                if let Some(time) = duration(item, range.clone(), log) {
+                    *place(limits) = time;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What an experiment file says, checked: the engine's plan and what only the host needs.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use tune_core::EnginePlan;
+
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, place},
+    tree::{Kind, Node},
+};
+
+/// A data set that trials may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSource {
+    /// Its name in the sandbox.
+    pub name: String,
+    /// Its directory; a relative one was joined to the directory of the experiment file.
+    pub path: PathBuf,
+}
+
+/// What the trainable is allowed beside logging and its data. All false by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Write files as results.
+    pub artifact: bool,
+    /// Report its own virtual cost.
+    pub virtual_cost: bool,
+}
+
+/// Which files are derived from the journal. All true by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outputs {
+    /// `result.json` of every trial.
+    pub json: bool,
+    /// `progress.csv` of every trial.
+    pub csv: bool,
+    /// TensorBoard event files.
+    pub tensorboard: bool,
+}
+
+/// A checked experiment.
+#[derive(Clone, Debug)]
+pub struct ExperimentPlan {
+    /// Name of the experiment, fit for a directory; by default the stem of the file's name.
+    pub name: String,
+    /// All that can change a decision.
+    ///
+    /// The options of searcher and scheduler are those of the file, without defaults; `metering` is
+    /// [`tune_core::Metering::Full`] unless the file chooses, see [`Self::metering_given`].
+    pub engine: EnginePlan,
+    /// Data sets, names distinct.
+    pub data: Vec<DataSource>,
+    /// What the trainable is allowed.
+    pub grants: Grants,
+    /// Which files are derived.
+    pub outputs: Outputs,
+    /// The run ends after so much running time; none: no limit.
+    pub time_budget: Option<Duration>,
+    /// Memory of all live trials together in bytes; none: a share of the machine.
+    pub run_memory: Option<u64>,
+    /// Trial threads; none: as many as the machine has cores.
+    pub threads: Option<u32>,
+    /// The file gives the seed; else it is the one that the caller drew.
+    pub seed_given: bool,
+    /// The file chooses the metering; else the caller may lower it for plugins that it trusts.
+    pub metering_given: bool,
+    /// Where the text comes from.
+    pub file_name: String,
+    /// The text of the file, from which the same plan can be read again.
+    pub text: String,
+    pub(crate) places: BTreeMap<String, (usize, usize)>,
+}
+
+impl ExperimentPlan {
+    /// Line and column, from 1, of a key such as `scheduler.grace_period` or `data[0].path`.
+    #[must_use]
+    pub fn locate(&self, key_path: &str) -> Option<(usize, usize)> {
+        self.places.get(key_path).copied()
+    }
+
+    /// An error at a key, for what only plugins or the machine can tell. A key that is not in the
+    /// file is placed at the nearest table around it, else at the beginning.
+    #[must_use]
+    pub fn diagnostic(
+        &self,
+        key_path: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Diagnostic {
+        let mut around = key_path;
+        let (line, column) = loop {
+            if let Some(found) = self.locate(around) {
+                break found;
+            }
+            match around.rfind(['.', '[']) {
+                Some(end) => around = around.get(..end).unwrap_or_default(),
+                None => break (1, 1),
+            }
+        };
+        Diagnostic {
+            line,
+            column,
+            key: key_path.to_owned(),
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Errors of this file, for showing them as those of [`crate::parse`] are shown.
+    #[must_use]
+    pub fn diagnostics(&self, mut all: Vec<Diagnostic>) -> Diagnostics {
+        all.sort_by_key(|one| (one.line, one.column));
+        Diagnostics {
+            file_name: self.file_name.clone(),
+            text: self.text.clone(),
+            all,
+        }
+    }
+}
+
+/// Where every key of the file stands.
+pub(crate) fn places(root: &Node, text: &str) -> BTreeMap<String, (usize, usize)> {
+    let mut found = Vec::new();
+    collect(root, "", &mut found);
+    found.sort_by_key(|(at, _)| *at);
+    // Lines are counted once, on the way from one key to the next.
+    let (mut line, mut line_start, mut done) = (1, 0, 0);
+    let mut places = BTreeMap::new();
+    for (at, path) in found {
+        let between = text.get(done..at).unwrap_or_default();
+        if let Some(newline) = between.rfind('\n') {
+            line += between.matches('\n').count();
+            line_start = done + newline + 1;
+        }
+        done = done.max(at);
+        let (_, column) = place(text.get(line_start..).unwrap_or_default(), at - line_start);
+        places.insert(path, (line, column));
+    }
+    places
+}
+
+/// Keys deeper than this many bytes of path are not located, so that a file of long keys in a deep
+/// nest does not fill the memory; the longest of a sensible file has 140.
+const MAX_PATH: usize = 300;
+
+fn collect(node: &Node, path: &str, found: &mut Vec<(usize, String)>) {
+    if path.len() > MAX_PATH {
+        return;
+    }
+    match &node.kind {
+        Kind::Table(entries) => {
+            for entry in entries {
+                let inner = if path.is_empty() {
+                    entry.key.clone()
+                } else {
+                    format!("{path}.{}", entry.key)
+                };
+                found.push((entry.at, inner.clone()));
+                collect(&entry.node, &inner, found);
+            }
+        }
+        Kind::List(nodes) => {
+            for (i, node) in nodes.iter().enumerate() {
+                // Elements that are no tables have no keys: the list's place is near enough.
+                if matches!(node.kind, Kind::Table(_)) {
+                    let inner = format!("{path}[{i}]");
+                    found.push((node.at, inner.clone()));
+                    collect(node, &inner, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}

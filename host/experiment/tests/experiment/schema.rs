@@ -1,0 +1,114 @@
+//! The JSON Schema: it is one, it knows every key, and it takes what the reader takes.
+
+use serde_json::{Value, json};
+use tune_experiment::{json_schema, parse};
+
+fn validator() -> jsonschema::Validator {
+    jsonschema::validator_for(&json_schema()).expect("a schema")
+}
+
+fn examples() -> Vec<(String, String)> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("examples/") {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.push((path.display().to_string(), text));
+        }
+    }
+    assert!(found.len() >= 2, "{found:?}");
+    found
+}
+
+#[test]
+fn every_example_is_read_and_validates() {
+    let validator = validator();
+    for (name, text) in examples() {
+        if let Err(error) = parse(&text, &name, 0) {
+            panic!("{error}");
+        }
+        let instance: Value = toml::from_str(&text).unwrap();
+        if let Err(error) = validator.validate(&instance) {
+            panic!("{name}: {error} at {}", error.instance_path());
+        }
+    }
+}
+
+#[test]
+fn every_property_has_a_description() {
+    let schema = json_schema();
+    let properties = schema["properties"].as_object().unwrap();
+    for (key, property) in properties {
+        let text = property["description"].as_str().unwrap_or_default();
+        assert!(text.len() > 10, "{key}");
+    }
+    for (key, limit) in properties["limits"]["properties"].as_object().unwrap() {
+        assert!(limit["description"].is_string(), "{key}");
+        assert!(
+            limit["default"] != Value::Null || key == "run_memory",
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn schema_and_reader_know_the_same_keys() {
+    let schema = json_schema();
+    // An unknown key makes the reader list the known ones.
+    let keys = |text: &str| {
+        let error = parse(text, "x.toml", 0).unwrap_err().to_string();
+        let list = error.split("known are ").nth(1).expect("a list of keys");
+        let list = list.lines().next().unwrap().to_owned();
+        let mut keys: Vec<String> = list.split(", ").map(str::to_owned).collect();
+        keys.sort();
+        keys
+    };
+    let properties = |table: &Value| {
+        let mut names: Vec<String> = table.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    };
+    let mut top = keys("version = 1\nqqqqqqqq = 1");
+    top.retain(|key| key != "snapshots");
+    assert_eq!(top, properties(&schema["properties"]));
+    assert_eq!(
+        keys(&format!("{}[limits]\nqqqqqqqq = 1\n[space]", crate::HEAD)),
+        properties(&schema["properties"]["limits"]["properties"])
+    );
+}
+
+#[test]
+fn the_schema_refuses_what_the_reader_refuses() {
+    let validator = validator();
+    let base = json!({
+        "version": 1, "trainable": "t", "metric": "m", "mode": "max", "trials": 1,
+        "space": { "lr": { "uniform": [0, 1], "when": { "o": ["sgd"] } }, "o": "sgd", "g": { "x": 1 } }
+    });
+    assert!(validator.is_valid(&base));
+    for (pointer, wrong) in [
+        ("/version", json!(2)),
+        ("/mode", json!("maximum")),
+        ("/trials", json!(0)),
+        ("/space/lr", json!({ "uniform": [0, 1], "q": 1 })),
+        ("/space/lr", json!({ "uniform": [0] })),
+        ("/space/lr", json!({ "randint": [0.5, 1] })),
+        ("/space/lr", json!({ "choice": [] })),
+        ("/space/lr", json!({})),
+        ("/space/lr", json!({ "uniform": [0, 1], "when": {} })),
+        ("/unknown", json!(1)),
+        ("/limits", json!({ "memory": "256 MB" })),
+        ("/limits", json!({ "fuel": 1 })),
+        ("/stop", json!({ "accuracy": "high" })),
+        ("/slots", json!(0)),
+        ("/searcher", json!({ "options": 1 })),
+        ("/data", json!([{ "name": "x" }])),
+    ] {
+        let mut instance = base.clone();
+        let (table, key) = pointer.rsplit_once('/').unwrap();
+        instance.pointer_mut(table).unwrap()[key] = wrong.clone();
+        assert!(!validator.is_valid(&instance), "{pointer}: {wrong}");
+        let text = instance.to_string();
+        assert!(parse(&text, "x.json", 0).is_err(), "{pointer}: {wrong}");
+    }
+}

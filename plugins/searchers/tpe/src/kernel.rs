@@ -7,6 +7,8 @@ use tune_plugin::normal;
 const FULL_WEIGHT: usize = 25;
 /// Kernels beyond which the smallest bandwidth shrinks no further.
 const MAX_CLIP: usize = 100;
+/// 2^64 divided by the golden ratio: odd, so that distinct places have distinct lots.
+const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Half a standard normal beyond it has a mass below the precision of 1.
 const WHOLE: f64 = 8.3;
 
@@ -29,10 +31,16 @@ pub(crate) fn ramp(n: usize) -> Vec<f64> {
 /// The standard deviation of each kernel: the larger of the distances to its neighbours (the ends
 /// of [0, 1] have one, except where there is only one kernel), at least 1 / min(100, n + 2) and at
 /// most 1. `total`: how many observations there are, if not all have a kernel.
-pub(crate) fn bandwidths(centres: &[f64], total: usize) -> Vec<f64> {
+///
+/// Of equal centres the outer two have the wide gaps. Which ones is told by `salt`, to be drawn for
+/// each parameter: then most kernels are wide in some parameters and narrow in others, and discrete
+/// spaces are searched a few parameters at a time. By age instead, the same two kernels were wide
+/// in all of them, which does clearly worse.
+pub(crate) fn bandwidths(centres: &[f64], total: usize, salt: u64) -> Vec<f64> {
     let floor = 1.0 / MAX_CLIP.min(total + 2) as f64;
     let mut sorted: Vec<(f64, usize)> = centres.iter().copied().zip(0..).collect();
-    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let lot = |place: usize| (place as u64 ^ salt).wrapping_mul(MIX);
+    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then_with(|| lot(a.1).cmp(&lot(b.1))));
     let mut sigmas = vec![0.0; centres.len()];
     let mut left = None;
     for (i, (centre, place)) in sorted.iter().enumerate() {
@@ -92,15 +100,33 @@ mod tests {
     #[test]
     fn a_bandwidth_is_the_larger_gap_to_a_neighbour_within_the_clip() {
         // Sorted 0.1, 0.2, 0.6, 0.9: the ends have one gap each.
-        let sigmas = bandwidths(&[0.6, 0.1, 0.9, 0.2], 4);
+        let sigmas = bandwidths(&[0.6, 0.1, 0.9, 0.2], 4, 0);
         let want = [0.4, 1.0 / 6.0, 0.3, 0.4];
         for (got, want) in sigmas.iter().zip(want) {
             assert!((got - want).abs() < 1e-15, "{sigmas:?}");
         }
-        assert_eq!(bandwidths(&[0.25], 1), [0.75]);
-        assert_eq!(bandwidths(&[0.5, 0.5, 0.5], 98), [0.01; 3]);
-        assert_eq!(bandwidths(&[0.5, 0.5], 500), [0.01; 2]);
-        assert_eq!(bandwidths(&[], 0), [0.0; 0]);
+        assert_eq!(bandwidths(&[0.25], 1, 0), [0.75]);
+        assert_eq!(bandwidths(&[0.5, 0.5, 0.5], 98, 0), [0.01; 3]);
+        assert_eq!(bandwidths(&[0.5, 0.5], 500, 0), [0.01; 2]);
+        assert_eq!(bandwidths(&[], 0, 0), [0.0; 0]);
+    }
+
+    #[test]
+    fn which_of_equal_centres_is_wide_is_a_lottery_that_every_one_can_win() {
+        let centres = [0.5, 0.1, 0.5, 0.5, 0.5, 0.9];
+        let mut wide = [0; 6];
+        let mut stream = tune_plugin::Stream::new(1);
+        for _ in 0..4_000 {
+            let sigmas = bandwidths(&centres, 98, stream.u64());
+            let winners = |i: &usize| sigmas[*i] == 0.4;
+            assert_eq!((0..6).filter(winners).count(), 4);
+            (0..6).filter(winners).for_each(|i| wide[i] += 1);
+        }
+        // Both ends always, and two of the four equal ones.
+        assert_eq!((wide[1], wide[5]), (4_000, 4_000));
+        for i in [0, 2, 3, 4] {
+            assert!((1_200..2_800).contains(&wide[i]), "{wide:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod kernel;
 mod parzen;
 
 use blocks::Block;
-use history::{History, Judge};
+use history::{History, Judge, Split};
 use parzen::{Axis, Coordinate, Mixture};
 use tune_plugin::{
     Config, Domain, Failure, Observation, OptionError, Outcome, Proposal, Report, Searcher, Setup,
@@ -173,6 +173,25 @@ struct Pair {
     bad: Mixture,
 }
 
+impl Pair {
+    fn fit(block: &Block, split: &Split, stream: &mut Stream) -> Self {
+        // Only trials in which the block was active tell something of it.
+        let knows = |row: &&&[f64]| {
+            block
+                .iter()
+                .all(|(place, _)| row.get(*place).is_some_and(|x| !x.is_nan()))
+        };
+        let mut model = |rows: &[&[f64]]| {
+            let rows: Vec<&[f64]> = rows.iter().filter(knows).copied().collect();
+            Mixture::fit(block, &rows, MAX_BAD, stream)
+        };
+        Self {
+            good: model(&split.good),
+            bad: model(&split.bad),
+        }
+    }
+}
+
 impl Tpe {
     fn is_new(&self, config: &Config) -> bool {
         self.used.as_ref().is_none_or(|used| used.is_new(config))
@@ -192,7 +211,12 @@ impl Tpe {
 
     /// The model's suggestion, an unused one if that is quickly found.
     fn propose(&mut self, part: &Space) -> Config {
-        let pairs: Vec<Pair> = self.blocks.iter().map(|block| self.fit(block)).collect();
+        let split = self
+            .history
+            .split(self.options.gamma, self.options.constant_liar);
+        let stream = &mut self.stream;
+        let blocks = self.blocks.iter();
+        let pairs: Vec<Pair> = blocks.map(|b| Pair::fit(b, &split, stream)).collect();
         let mut config = Config::new();
         for _ in 0..ATTEMPTS {
             config = self.compose(part, &pairs);
@@ -201,26 +225,6 @@ impl Tpe {
             }
         }
         config
-    }
-
-    fn fit(&self, block: &Block) -> Pair {
-        let split = self
-            .history
-            .split(self.options.gamma, self.options.constant_liar);
-        // Only trials in which the block was active tell something of it.
-        let knows = |row: &&[f64]| {
-            block
-                .iter()
-                .all(|(place, _)| row.get(*place).is_some_and(|x| !x.is_nan()))
-        };
-        let model = |rows: Vec<&[f64]>| {
-            let rows: Vec<&[f64]> = rows.into_iter().filter(knows).collect();
-            Mixture::fit(block, &rows, MAX_BAD)
-        };
-        Pair {
-            good: model(split.good),
-            bad: model(split.bad),
-        }
     }
 
     /// Chooses the values of one block after the other, parents first.

@@ -71,7 +71,12 @@ pub(crate) struct Mixture {
 impl Mixture {
     /// Fits one kernel to each of the newest `cap` rows, which come oldest first. `axes`: where in
     /// a row the coordinate of each axis stands; categories are their index.
-    pub(crate) fn fit(axes: &[(usize, Axis)], rows: &[&[f64]], cap: usize) -> Self {
+    pub(crate) fn fit(
+        axes: &[(usize, Axis)],
+        rows: &[&[f64]],
+        cap: usize,
+        stream: &mut Stream,
+    ) -> Self {
         let total = rows.len();
         let kept = rows.get(total.saturating_sub(cap)..).unwrap_or_default();
         let ramp = kernel::ramp(total);
@@ -89,7 +94,9 @@ impl Mixture {
                     .iter()
                     .map(|row| row.get(*place).copied().unwrap_or(0.5));
                 match axis {
-                    Axis::Number => Column::number(values.collect(), total, &mut base),
+                    Axis::Number => {
+                        Column::number(values.collect(), total, stream.u64(), &mut base)
+                    }
                     Axis::Category(classes) => Column::Category {
                         observed: values.map(|x| x as u32).collect(),
                         classes: *classes,
@@ -158,8 +165,8 @@ impl Mixture {
 
 impl Column {
     /// The prior of width 1 in the middle comes last. Adds the constant parts to `base`.
-    fn number(mut centres: Vec<f64>, total: usize, base: &mut [f64]) -> Self {
-        let mut sigmas = kernel::bandwidths(&centres, total);
+    fn number(mut centres: Vec<f64>, total: usize, salt: u64, base: &mut [f64]) -> Self {
+        let mut sigmas = kernel::bandwidths(&centres, total, salt);
         centres.push(0.5);
         sigmas.push(1.0);
         // Most bandwidths are the same, the smallest that is allowed.
@@ -321,7 +328,7 @@ mod tests {
     fn fit(axes: &[Axis], points: &[Vec<f64>], cap: usize) -> Mixture {
         let axes: Vec<(usize, Axis)> = axes.iter().copied().enumerate().collect();
         let rows: Vec<&[f64]> = points.iter().map(Vec::as_slice).collect();
-        Mixture::fit(&axes, &rows, cap)
+        Mixture::fit(&axes, &rows, cap, &mut Stream::new(0))
     }
 
     fn spread_out(n: usize, axes: &[Axis]) -> Vec<Vec<f64>> {

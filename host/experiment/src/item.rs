@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use tune_space::Value;
 
 use crate::{
-    log::{Log, nearest},
+    log::Log,
     tree::{Kind, Node},
 };
 
@@ -110,7 +110,7 @@ impl<'a> Item<'a> {
             } else {
                 format!("in `{}`", self.path)
             };
-            let hint = match nearest(key, known.iter().copied()) {
+            let hint = match log.nearest(key, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known are {}", known.join(", ")),
             };
@@ -205,7 +205,7 @@ impl<'a> Item<'a> {
         let text = self.text(&list, log)?;
         let found = words.iter().find(|(name, _)| *name == text);
         if found.is_none() {
-            let hint = match nearest(text, names) {
+            let hint = match log.nearest(text, names) {
                 Some(near) => format!("did you mean \"{near}\"? It is {list}"),
                 None => format!("it is {list}"),
             };

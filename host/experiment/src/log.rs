@@ -45,6 +45,28 @@ impl Log {
         self.found.len() + self.left_out
     }
 
+    /// The candidate that was probably meant: differs in at most a third of its letters. None once
+    /// the log is full, as a file can hold 100,000 misspelled names.
+    pub(crate) fn nearest<'a>(
+        &self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        // The distance costs the product of the lengths; nobody misspells a longer word.
+        const MAX_WORD: usize = 64;
+        if word.len() > MAX_WORD || self.found.len() == MAX_ERRORS {
+            return None;
+        }
+        let lower = word.to_lowercase();
+        candidates
+            .into_iter()
+            .filter(|c| c.len() <= MAX_WORD)
+            .map(|c| (strsim::osa_distance(&lower, &c.to_lowercase()), c))
+            .filter(|(distance, c)| *distance <= (c.chars().count() / 3).max(1))
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, c)| c)
+    }
+
     /// All errors in the order of the file.
     pub(crate) fn finish(mut self, text: &str, file_name: &str) -> Diagnostics {
         self.found.sort_by_key(|(at, _)| *at);
@@ -65,24 +87,4 @@ impl Log {
             all,
         }
     }
-}
-
-/// The candidate that was probably meant: differs in at most a third of its letters.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    // The distance costs the product of the lengths; nobody misspells a longer word.
-    const MAX_WORD: usize = 64;
-    if word.len() > MAX_WORD {
-        return None;
-    }
-    let lower = word.to_lowercase();
-    candidates
-        .into_iter()
-        .filter(|c| c.len() <= MAX_WORD)
-        .map(|c| (strsim::osa_distance(&lower, &c.to_lowercase()), c))
-        .filter(|(distance, c)| *distance <= (c.chars().count() / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, c)| c)
 }

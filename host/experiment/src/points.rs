@@ -5,10 +5,13 @@ use tune_space::{Config, Space, Value};
 
 use crate::{
     item::Item,
-    log::{Log, nearest},
+    log::Log,
     space::{self, describe, fit},
     tree::Kind,
 };
+
+/// Points at most: each narrows the whole space once to see that it is possible.
+pub(crate) const MAX_POINTS: usize = 1_000;
 
 /// The points in their order.
 pub(crate) fn read(
@@ -25,6 +28,11 @@ pub(crate) fn read(
     let Some(items) = list.list(hint, log) else {
         return Vec::new();
     };
+    if items.len() > MAX_POINTS {
+        let what = format!("{} points to evaluate", items.len());
+        list.error(what, format!("at most {MAX_POINTS} are allowed"), log);
+        return Vec::new();
+    }
     if let Some(trials) = trials
         && items.len() > trials as usize
     {
@@ -150,7 +158,7 @@ impl Reader<'_> {
             );
         } else {
             let names = self.whole.parameters().iter().map(|p| p.name.as_str());
-            let hint = match nearest(name, names) {
+            let hint = match log.nearest(name, names) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "a point has only names of [space]".to_owned(),
             };

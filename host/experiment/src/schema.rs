@@ -11,6 +11,7 @@ use crate::{
     goal::DEFAULT_TIME_ATTR,
     limits::{Field, ROWS, RUN_MEMORY, RUN_MEMORY_RANGE},
     machine::MAX_THREADS,
+    points::MAX_POINTS,
     quantity::{show_bytes, show_time},
     space::{SAMPLERS, Shape},
     tree::MAX_ELEMENTS,
@@ -174,7 +175,7 @@ fn tables() -> Value {
     json!({
         "points_to_evaluate": {
             "type": "array",
-            "maxItems": MAX_ELEMENTS,
+            "maxItems": MAX_POINTS,
             "items": { "type": "object" },
             "description": "Configurations that are tried first, one trial each; parameters that are left out are chosen by the searcher."
         },

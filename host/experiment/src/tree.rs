@@ -8,7 +8,7 @@ use crate::{json, log::Log};
 /// Deepest nesting of tables and lists, the top level not counted.
 pub(crate) const MAX_NESTING: usize = 16;
 
-/// Elements of one list at most: points to evaluate and the alternatives of a choice.
+/// Elements of one list at most: the alternatives of a choice.
 pub(crate) const MAX_ELEMENTS: usize = 10_000;
 
 /// Bytes of one key at most; a parameter's whole name has 128.

@@ -73,7 +73,8 @@ fn condition(
 ) {
     let Some(place) = leaves.place(parent) else {
         let what = format!("a condition on `{parent}`, which is no parameter");
-        item.key_error(what, leaves.hint(parent), log);
+        let hint = leaves.hint(parent, log);
+        item.key_error(what, hint, log);
         return;
     };
     if place == child {

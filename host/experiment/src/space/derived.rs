@@ -39,7 +39,8 @@ pub(crate) fn read(leaves: &Leaves<'_>, log: &mut Log) -> Vec<Derived> {
             }
             Err(DeriveError::Unknown { at, reads, .. }) => {
                 let what = format!("`{}` reads `{reads}`, which is not in [space]", leaf.name);
-                log.error(start + at, &item.path, what, leaves.hint(&reads));
+                let hint = leaves.hint(&reads, log);
+                log.error(start + at, &item.path, what, hint);
             }
             Err(DeriveError::Syntax { at, problem, .. }) => {
                 let hint = "write numbers, names and + - * / % ^ ( ), such as \"batch * 2 + 1\"";

@@ -4,7 +4,9 @@
 mod conditions;
 mod derived;
 mod order;
+mod range;
 mod sampler;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -13,11 +15,12 @@ use tune_space::{Config, Domain, Parameter, Value};
 
 use crate::{
     item::{Item, check_name},
-    log::{Log, nearest},
+    log::Log,
     tree::Kind,
 };
 
 pub(crate) use sampler::{SAMPLERS, Shape};
+pub(crate) use values::{describe, fit, text_fits};
 
 /// The search space of a plan.
 #[derive(Debug, Default)]
@@ -71,12 +74,12 @@ impl<'a> Leaves<'a> {
     }
 
     /// What was probably meant by a name that is none: the hint of an error.
-    pub(crate) fn hint(&self, name: &str) -> String {
+    pub(crate) fn hint(&self, name: &str, log: &Log) -> String {
         let names = || self.all.iter().map(|leaf| leaf.name.as_str());
         let tail = format!(".{name}");
         match names()
             .find(|full| full.ends_with(&tail))
-            .or_else(|| nearest(name, names()))
+            .or_else(|| log.nearest(name, names()))
         {
             Some(near) => format!("did you mean `{near}`?"),
             None => "a name is written in full, with the tables around it: model.lr".to_owned(),
@@ -238,25 +241,6 @@ fn constant<'a>(
     leaves.add(Leaf { name, item, what }, log);
 }
 
-/// True if a text value may pass into a plugin; else an error.
-pub(crate) fn text_fits(item: &Item<'_>, value: &Value, limits: &Limits, log: &mut Log) -> bool {
-    let (Value::Text(text) | Value::Structured(text)) = value else {
-        return true;
-    };
-    let fits = text.len() <= limits.text_bytes as usize;
-    if !fits {
-        item.error(
-            format!("a text of {} bytes", text.len()),
-            format!(
-                "at most {} are allowed (limits.text_bytes)",
-                limits.text_bytes
-            ),
-            log,
-        );
-    }
-    fits
-}
-
 /// A table that was meant as a sampler and would silently become a group of constants.
 fn looks_like_a_sampler(name: &str, item: &Item<'_>, log: &mut Log) -> bool {
     let names = || SAMPLERS.iter().map(|sampler| sampler.name);
@@ -276,7 +260,7 @@ fn looks_like_a_sampler(name: &str, item: &Item<'_>, log: &mut Log) -> bool {
     {
         let near = others
             .iter()
-            .find_map(|(key, _)| Some((key, nearest(key, names())?)));
+            .find_map(|(key, _)| Some((key, log.nearest(key, names())?)));
         match near {
             Some((key, near)) => unknown_sampler(item, key, Some(near), log),
             None => when.key_error(
@@ -301,7 +285,7 @@ fn looks_like_a_sampler(name: &str, item: &Item<'_>, log: &mut Log) -> bool {
     }
     if let [(key, inner)] = others.as_slice()
         && matches!(inner.node.kind, Kind::List(_))
-        && let Some(near) = nearest(key, names())
+        && let Some(near) = log.nearest(key, names())
     {
         unknown_sampler(item, key, Some(near), log);
         return true;
@@ -318,67 +302,4 @@ fn unknown_sampler(item: &Item<'_>, key: &str, near: Option<&str>, log: &mut Log
         format!("{meant}Samplers are {}", names.join(", ")),
         log,
     );
-}
-
-/// A value of the file as the domain would write it: `1` in a real range is 1.0, a list of choices
-/// is searched for the same value and then for an equal number. None if the domain does not hold it.
-pub(crate) fn fit(domain: &Domain, value: &Value) -> Option<Value> {
-    if domain.contains(value) {
-        return Some(value.clone());
-    }
-    let number = value.as_f64()?;
-    match domain {
-        Domain::Real(_) | Domain::Gaussian(_) => {
-            let value = Value::Number(number);
-            domain.contains(&value).then_some(value)
-        }
-        Domain::Choice(values) | Domain::Ordered(values) => {
-            values.iter().find(|v| v.as_f64() == Some(number)).cloned()
-        }
-        Domain::Whole(_) => None,
-    }
-}
-
-/// A domain in words: `a real number from 0 to 1`, `one of sgd, adam`.
-pub(crate) fn describe(domain: &Domain) -> String {
-    let log = |log: bool| if log { " (log)" } else { "" };
-    match domain {
-        Domain::Real(r) => {
-            let step = r
-                .step
-                .map_or(String::new(), |s| format!(" in steps of {s}"));
-            format!(
-                "a real number from {} to {}{step}{}",
-                r.low,
-                r.high,
-                log(r.log)
-            )
-        }
-        Domain::Whole(r) => {
-            let step = r
-                .step
-                .map_or(String::new(), |s| format!(" in steps of {s}"));
-            format!(
-                "a whole number from {} to {}{step}{}",
-                r.low,
-                r.high,
-                log(r.log)
-            )
-        }
-        Domain::Gaussian(g) => {
-            let step = g
-                .step
-                .map_or(String::new(), |s| format!(" in steps of {s}"));
-            format!("a real number{step}")
-        }
-        Domain::Choice(values) | Domain::Ordered(values) => {
-            // As many as fit a line.
-            const SHOWN: usize = 8;
-            let mut names: Vec<String> = values.iter().take(SHOWN).map(Value::to_string).collect();
-            if values.len() > SHOWN {
-                names.push("..".to_owned());
-            }
-            format!("one of {}", names.join(", "))
-        }
-    }
 }

@@ -112,3 +112,95 @@ fn the_schema_refuses_what_the_reader_refuses() {
         assert!(parse(&text, "x.json", 0).is_err(), "{pointer}: {wrong}");
     }
 }
+
+/// The reference of the file.
+fn reference() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/experiment-file.md");
+    std::fs::read_to_string(path).expect("docs/experiment-file.md")
+}
+
+#[test]
+fn the_reference_explains_every_key() {
+    let (schema, text) = (json_schema(), reference());
+    let properties = schema["properties"].as_object().unwrap();
+    let tables = [
+        "space",
+        "searcher",
+        "scheduler",
+        "stop",
+        "limits",
+        "data",
+        "grants",
+        "resources",
+    ];
+    for key in properties.keys() {
+        let wanted = if tables.contains(&key.as_str()) {
+            format!("[{key}]")
+        } else {
+            format!("| `{key}` |")
+        };
+        assert!(text.contains(&wanted), "{key}");
+    }
+    for table in ["grants", "resources"] {
+        for key in properties[table]["properties"].as_object().unwrap().keys() {
+            assert!(text.contains(&format!("| `{key}` |")), "{table}.{key}");
+        }
+    }
+    for entry in schema["$defs"]["entry"]["anyOf"].as_array().unwrap() {
+        if let Some(name) = entry["required"][0].as_str() {
+            assert!(text.contains(name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_has_the_limits_of_the_code() {
+    let (schema, text) = (json_schema(), reference());
+    let number = |value: &Value| {
+        let digits = value.to_string();
+        let mut grouped = String::new();
+        for (i, digit) in digits.chars().enumerate() {
+            if i > 0 && (digits.len() - i).is_multiple_of(3) {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        grouped
+    };
+    for (key, limit) in schema["properties"]["limits"]["properties"]
+        .as_object()
+        .unwrap()
+    {
+        let description = limit["description"].as_str().unwrap();
+        let row = if let Some(low) = limit.get("minimum") {
+            let (default, high) = (number(&limit["default"]), number(&limit["maximum"]));
+            format!("| `{key}` | {default} | {} to {high} |", number(low))
+        } else {
+            // The range is the last sentence.
+            let range = description
+                .trim_end_matches('.')
+                .rsplit(". ")
+                .next()
+                .unwrap();
+            let default = limit["default"].as_str().unwrap_or("70 % of the machine");
+            format!("| `{key}` | {default} | {range} |")
+        };
+        assert!(
+            text.contains(&row),
+            "expected in docs/experiment-file.md: {row}"
+        );
+    }
+}
+
+#[test]
+fn the_example_of_the_reference_is_read() {
+    let text = reference();
+    let example = text
+        .split("```toml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    parse(example, "x.toml", 0).unwrap();
+}

@@ -72,7 +72,7 @@ pub struct StopRule {
 pub struct Derived {
     /// Dotted name.
     pub name: String,
-    /// An arithmetic expression over numeric parameters and constants; dots in names are written `__`.
+    /// An arithmetic expression over numeric parameters and constants; a name with odd characters stands in braces.
     pub expression: String,
 }
 

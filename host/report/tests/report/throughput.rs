@@ -1,6 +1,6 @@
 //! `cargo test --release -p tune-report -- --ignored --nocapture` prints how fast files are made.
-//! Set `TMPDIR` to a place where no files were deleted in the last minutes: ext4 avoids the inodes of
-//! those, and making files is many times slower meanwhile.
+//! It deletes what it made, and on ext4 making files is many times slower for some minutes after
+//! that: wait before the next measurement, or set `TMPDIR` to another file system.
 
 use std::time::Instant;
 

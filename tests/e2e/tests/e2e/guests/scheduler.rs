@@ -1,0 +1,77 @@
+//! Schedulers that fail stop the run, which can be resumed; what was reported before stays.
+
+use tune_test_artifacts::foreach_scheduler;
+
+use super::is_tested;
+use crate::{experiment::Experiment, lab::Lab};
+
+foreach_scheduler!(is_tested);
+
+/// The run stops and says all of these and how to go on.
+#[track_caller]
+fn stops(scheduler: &str, parts: &[&str]) -> Lab {
+    let lab = Lab::new();
+    let experiment = Experiment::of(tune_test_artifacts::TRIAL_STEPS)
+        .trials(3)
+        .top("max_t = 50")
+        .table(&format!("[scheduler]\nplugin = {scheduler:?}"));
+    lab.run(&experiment, &[])
+        .exits(4)
+        .says(parts)
+        .ends_with_resume_of("runs/exp");
+    let run = lab.show("exp");
+    assert_eq!(run["status"], "stopped");
+    assert_eq!(run["counts"]["running"], 0);
+    lab
+}
+
+mod scheduler_idles {
+    use super::*;
+
+    #[test]
+    fn is_named_as_a_deadlock_when_nothing_runs() {
+        stops(tune_test_artifacts::SCHEDULER_IDLES, &["deadlock", "idle"]);
+    }
+}
+
+mod scheduler_pauses_all {
+    use super::*;
+
+    #[test]
+    fn is_named_as_a_deadlock_with_the_number_of_paused_trials() {
+        let lab = stops(
+            tune_test_artifacts::SCHEDULER_PAUSES_ALL,
+            &["deadlock", "3 paused", "idle"],
+        );
+        // Their results are there.
+        assert_eq!(lab.statuses("exp"), ["paused"; 3]);
+        assert_eq!(lab.trial("exp", 2)["iterations"], 1);
+        // The same again: a deadlock is no accident.
+        lab.tune(&["resume", "exp"]).exits(4).says(&["deadlock"]);
+    }
+}
+
+mod scheduler_stops_unknown {
+    use super::*;
+
+    #[test]
+    fn stops_the_run_after_a_hundred_actions_that_cannot_be() {
+        let lab = stops(
+            tune_test_artifacts::SCHEDULER_STOPS_UNKNOWN,
+            &["scheduler-stops-unknown", "100"],
+        );
+        assert!(lab.trial("exp", 0)["iterations"].as_u64().unwrap() > 10);
+    }
+}
+
+mod scheduler_traps {
+    use super::*;
+
+    #[test]
+    fn stops_the_run_with_its_message() {
+        stops(
+            tune_test_artifacts::SCHEDULER_TRAPS,
+            &["scheduler-traps", "on-result", "trap", "cannot judge trial"],
+        );
+    }
+}

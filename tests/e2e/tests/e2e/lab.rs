@@ -1,0 +1,296 @@
+//! A temporary directory in which the real binary runs, and what it said.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::experiment::Experiment;
+
+/// No command of these tests takes a tenth of it, even on a machine that is busy with other things;
+/// a command that hangs must not hang the tests.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The folder of the workspace.
+pub(crate) fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+}
+
+/// The binary, of the profile with which this test was built. Cargo builds it when it is missing or
+/// older than its sources, else this takes a moment.
+pub(crate) fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        // PROFILE/deps/e2e-HASH
+        let profile = env::current_exe()
+            .unwrap()
+            .ancestors()
+            .nth(2)
+            .unwrap()
+            .to_owned();
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .current_dir(workspace())
+            .args(["build", "--quiet", "-p", "tune-host", "--target-dir"])
+            .arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(
+            cargo.status().unwrap().success(),
+            "tune-host does not build"
+        );
+        profile.join("tune-host")
+    })
+}
+
+/// A temporary directory; commands run in it.
+pub(crate) struct Lab {
+    dir: tempfile::TempDir,
+}
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A path in the directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file, with the folders above it.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The text of a file.
+    pub(crate) fn read(&self, name: &str) -> String {
+        let path = self.path(name);
+        String::from_utf8(fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+            .unwrap()
+    }
+
+    /// A command line of the binary, in this directory.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .current_dir(self.dir.path())
+            .args(arguments)
+            .env_remove("TUNE_HOST_PLUGINS")
+            .env_remove("NO_COLOR")
+            // Compiled plugins are kept between tests, apart from those of the user.
+            .env(
+                "XDG_CACHE_HOME",
+                Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+            )
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts a command without waiting for it.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Started {
+        Started::new(self.command(arguments))
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn tune(&self, arguments: &[&str]) -> Finished {
+        self.start(arguments).wait()
+    }
+
+    /// Writes `NAME.toml` and runs it.
+    pub(crate) fn run(&self, experiment: &Experiment, more: &[&str]) -> Finished {
+        let file = self.file(experiment);
+        self.tune(&[&["run", &file], more].concat())
+    }
+
+    /// Writes `NAME.toml`.
+    pub(crate) fn file(&self, experiment: &Experiment) -> String {
+        let file = format!("{}.toml", experiment.name);
+        self.write(&file, experiment.to_toml());
+        file
+    }
+
+    /// A run as `show --format json` gives it.
+    pub(crate) fn show(&self, run: &str) -> Value {
+        self.tune(&["show", run, "--format", "json"])
+            .exits(0)
+            .json()
+    }
+
+    /// One trial of a run, with all its reports.
+    pub(crate) fn trial(&self, run: &str, trial: u32) -> Value {
+        self.tune(&["show", run, &trial.to_string(), "--format", "json"])
+            .exits(0)
+            .json()
+    }
+
+    /// The decision digest of a run.
+    pub(crate) fn digest(&self, run: &str) -> String {
+        let digest = self.show(run)["digest"].as_str().unwrap().to_owned();
+        assert_eq!(digest.len(), 64, "{digest}");
+        digest
+    }
+
+    /// The status of every trial, by its number.
+    pub(crate) fn statuses(&self, run: &str) -> Vec<String> {
+        let run = self.show(run);
+        let status = |trial: &Value| {
+            let kind = trial["failure_kind"].as_str();
+            kind.or(trial["status"].as_str()).unwrap().to_owned()
+        };
+        run["trials"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(status)
+            .collect()
+    }
+}
+
+/// A process that is running. Its output is read meanwhile.
+pub(crate) struct Started {
+    child: Child,
+    readers: [thread::JoinHandle<String>; 2],
+}
+
+impl Started {
+    fn new(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        Self {
+            child,
+            readers: [read(out), read(err)],
+        }
+    }
+
+    /// Waits until something is there, or the process has ended.
+    pub(crate) fn until(&mut self, condition: impl Fn() -> bool) {
+        let begin = Instant::now();
+        while !condition() && self.child.try_wait().unwrap().is_none() {
+            assert!(begin.elapsed() < PATIENCE, "it never comes");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Kills it so that it cannot know.
+    pub(crate) fn kill(mut self) -> Finished {
+        self.child.kill().unwrap();
+        self.wait()
+    }
+
+    /// What Ctrl-C sends.
+    pub(crate) fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> Finished {
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if begin.elapsed() > PATIENCE {
+                self.child.kill().unwrap();
+                panic!("a command does not end");
+            }
+            thread::sleep(Duration::from_millis(2));
+        };
+        let [stdout, stderr] = self.readers.map(|reader| reader.join().unwrap());
+        Finished {
+            code: status.code(),
+            stdout,
+            stderr,
+        }
+    }
+}
+
+fn read(mut from: impl std::io::Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    })
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// None: ended by a signal.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// It ended with this exit code.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// Standard error holds all of these.
+    #[track_caller]
+    pub(crate) fn says(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.stderr.contains(part), "no {part:?} in\n{self}");
+        }
+        self
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}\n{self}"))
+    }
+
+    /// The command that goes on with a run is the last thing said.
+    #[track_caller]
+    pub(crate) fn ends_with_resume_of(self, run: &str) -> Self {
+        let last = self.stderr.trim_end().lines().last().unwrap_or_default();
+        assert!(
+            last.contains("tune-host resume ") && last.contains(run),
+            "{self}"
+        );
+        self
+    }
+}
+
+impl std::fmt::Display for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            code,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "exit code {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}"
+        )
+    }
+}

@@ -1,0 +1,23 @@
+//! The command `tune-host` as people use it: the real binary, files in temporary directories, exit
+//! codes and messages. Nothing of the host is called from here but the binary.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too, and says why"
+)]
+
+mod bad_input;
+mod bad_plugins;
+mod dependencies;
+mod determinism;
+mod disk;
+mod examples;
+mod experiment;
+mod guests;
+mod interruption;
+mod lab;
+mod output;
+mod resume;
+mod runs;

@@ -1,1 +1,48 @@
 //! Loads components and runs them under limits.
+//!
+//! A plugin goes through the stages file, `inspect` (nothing compiled), `runtime` (compiled, or
+//! taken from the cache), `plugin` (linked once), instance. Every instance has a store of its own,
+//! built in one place that cannot skip a limit, and is called by one thread at a time.
+//!
+//! Only this package and `tune-snapshot` know wasmtime. It decides nothing about trials, and writes
+//! no files but compiled code into the folder that it is handed.
+
+mod artifact;
+mod bindings;
+mod cache;
+mod clock;
+mod control;
+mod convert;
+mod data;
+mod drive;
+mod engines;
+mod fault;
+mod inspect;
+mod instance;
+mod limiter;
+mod load_error;
+mod log;
+mod manifest;
+mod options;
+mod plugin;
+mod random;
+mod runtime;
+mod scheduler;
+mod searcher;
+mod store;
+mod trainable;
+mod wasi;
+
+pub use artifact::StagedArtifact;
+pub use control::Control;
+pub use data::{DataSet, DataSets};
+pub use inspect::{CONTRACT_VERSION, Import, ImportStatus, Inspection, PluginKind, inspect};
+pub use load_error::{LoadError, LoadProblem};
+pub use manifest::Manifest;
+pub use plugin::{Grants, InitError, Plugin, TrialStart};
+pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
+pub use scheduler::SchedulerInstance;
+pub use searcher::SearcherInstance;
+pub use store::FUEL_YIELD_INTERVAL;
+pub use trainable::Trial;
+pub use tune_snapshot::Snapshotable;

@@ -1,0 +1,193 @@
+//! The `artifact` interface: result files of a trial, staged in memory until their step is handed
+//! over. A step that is discarded or repeated leaves no trace.
+
+use std::collections::BTreeMap;
+
+use tune_core::Limits;
+
+use crate::bindings::artifact::{ArtifactError, Host};
+use crate::fault::Denied;
+use crate::store::StoreData;
+
+/// Bytes of a name, as the contract says.
+const MAX_NAME_BYTES: usize = 128;
+
+/// What a step did to one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagedArtifact {
+    /// A plain file name: letters, digits, `.`, `_` and `-`, not starting with a dot.
+    pub name: String,
+    /// What was written.
+    pub bytes: Vec<u8>,
+    /// The bytes go behind what earlier steps wrote; else they replace it.
+    pub append: bool,
+}
+
+/// The artifacts of one trial.
+#[derive(Debug)]
+pub(crate) struct Artifacts {
+    granted: bool,
+    staged: Vec<StagedArtifact>,
+    /// Size of every file, staged bytes included.
+    sizes: BTreeMap<String, u64>,
+    max_bytes: u64,
+    max_count: usize,
+}
+
+impl Artifacts {
+    pub(crate) fn new(granted: bool, limits: &Limits) -> Self {
+        Self {
+            granted,
+            staged: Vec::new(),
+            sizes: BTreeMap::new(),
+            max_bytes: limits.artifact_bytes,
+            max_count: limits.artifact_count as usize,
+        }
+    }
+
+    /// What was staged since the last take.
+    pub(crate) fn take(&mut self) -> Vec<StagedArtifact> {
+        std::mem::take(&mut self.staged)
+    }
+
+    fn stage(&mut self, name: String, bytes: Vec<u8>, append: bool) -> Result<(), ArtifactError> {
+        if !is_file_name(&name) {
+            return Err(ArtifactError::BadName(name));
+        }
+        let old = self.sizes.get(&name).copied();
+        let used: u64 = self.sizes.values().sum();
+        let freed = if append { 0 } else { old.unwrap_or(0) };
+        let left = self.max_bytes.saturating_sub(used - freed);
+        let is_new = old.is_none();
+        if bytes.len() as u64 > left || (is_new && self.sizes.len() >= self.max_count) {
+            return Err(ArtifactError::OverLimit(left));
+        }
+        let before = if append { old.unwrap_or(0) } else { 0 };
+        self.sizes.insert(name.clone(), before + bytes.len() as u64);
+        match self.staged.iter_mut().find(|s| s.name == name) {
+            Some(staged) if append => staged.bytes.extend_from_slice(&bytes),
+            Some(staged) => {
+                staged.bytes = bytes;
+                staged.append = false;
+            }
+            None => self.staged.push(StagedArtifact {
+                name,
+                bytes,
+                append,
+            }),
+        }
+        Ok(())
+    }
+}
+
+fn is_file_name(name: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+        && !name.starts_with('.')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+impl StoreData {
+    fn stage(
+        &mut self,
+        name: String,
+        bytes: Vec<u8>,
+        append: bool,
+    ) -> wasmtime::Result<Result<(), ArtifactError>> {
+        if !self.artifacts.granted {
+            return Err(Denied("artifact").into());
+        }
+        self.charge(bytes.len() as u64);
+        Ok(self.artifacts.stage(name, bytes, append))
+    }
+}
+
+impl Host for StoreData {
+    fn write(
+        &mut self,
+        name: String,
+        bytes: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), ArtifactError>> {
+        self.stage(name, bytes, false)
+    }
+
+    fn append(
+        &mut self,
+        name: String,
+        bytes: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), ArtifactError>> {
+        self.stage(name, bytes, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifacts() -> Artifacts {
+        Artifacts::new(
+            true,
+            &Limits {
+                artifact_bytes: 10,
+                artifact_count: 2,
+                ..Limits::default()
+            },
+        )
+    }
+
+    #[test]
+    fn writes_of_a_step_are_joined_by_file() {
+        let mut artifacts = artifacts();
+        artifacts.stage("m".into(), vec![1, 2], true).unwrap();
+        artifacts.stage("m".into(), vec![3], true).unwrap();
+        artifacts.stage("n".into(), vec![4], false).unwrap();
+        artifacts.stage("n".into(), vec![5], true).unwrap();
+        let staged: Vec<_> = artifacts
+            .take()
+            .into_iter()
+            .map(|s| (s.name, s.bytes, s.append))
+            .collect();
+        let expected = [
+            ("m".to_owned(), vec![1, 2, 3], true),
+            ("n".to_owned(), vec![4, 5], false),
+        ];
+        assert_eq!(staged, expected);
+        assert!(artifacts.take().is_empty());
+    }
+
+    #[test]
+    fn the_limits_hold_over_all_steps_of_a_trial() {
+        let mut artifacts = artifacts();
+        artifacts.stage("m".into(), vec![0; 6], false).unwrap();
+        drop(artifacts.take());
+        let left = artifacts.stage("n".into(), vec![0; 5], false).unwrap_err();
+        assert!(matches!(left, ArtifactError::OverLimit(4)));
+        artifacts.stage("m".into(), vec![0; 10], false).unwrap();
+        artifacts.stage("n".into(), vec![], false).unwrap();
+        assert!(artifacts.stage("o".into(), vec![], false).is_err());
+    }
+
+    #[test]
+    fn a_name_cannot_be_a_path() {
+        for name in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            ".hidden",
+            "a\\b",
+            "é",
+            "a\0",
+            &"x".repeat(129),
+        ] {
+            let refused = artifacts().stage(name.into(), vec![], false).unwrap_err();
+            assert!(matches!(refused, ArtifactError::BadName(n) if n == name));
+        }
+        assert!(
+            artifacts()
+                .stage("model_v-1.bin".into(), vec![], false)
+                .is_ok()
+        );
+    }
+}

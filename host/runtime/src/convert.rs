@@ -1,0 +1,486 @@
+//! Between the generated types and the plain records. Everything that a guest returns is checked
+//! here against its bounds, once, before any other code sees it.
+
+use tune_core::Limits;
+use tune_core::records as plain;
+
+use crate::bindings::{scheduler, searcher, types as wit};
+
+/// An answer outside its bounds.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct BadValue(String);
+
+fn bad<T>(message: String) -> Result<T, BadValue> {
+    Err(BadValue(message))
+}
+
+/// Bytes of a message or description for people: a screen full.
+const MAX_MESSAGE_BYTES: usize = 8 << 10;
+/// Errors in one answer of `init`.
+const MAX_OPTION_ERRORS: usize = 1_000;
+
+// Host to guest.
+
+pub(crate) fn config(config: &plain::Config) -> wit::Config {
+    config
+        .iter()
+        .map(|(name, v)| (name.to_owned(), value(v)))
+        .collect()
+}
+
+fn value(value: &plain::Value) -> wit::Value {
+    match value {
+        plain::Value::Boolean(b) => wit::Value::Boolean(*b),
+        plain::Value::Integer(i) => wit::Value::Integer(*i),
+        plain::Value::Number(x) => wit::Value::Number(*x),
+        plain::Value::Text(t) => wit::Value::Text(t.clone()),
+        plain::Value::Structured(j) => wit::Value::Structured(j.clone()),
+    }
+}
+
+pub(crate) fn trial_info(info: &plain::TrialInfo) -> wit::TrialInfo {
+    wit::TrialInfo {
+        trial: info.trial,
+        seed: info.seed,
+        workers: info.workers,
+        restoring: info.restoring,
+    }
+}
+
+pub(crate) fn change(change: &plain::Change) -> wit::Change {
+    wit::Change {
+        config: config(&change.config),
+        seed: change.seed,
+        workers: change.workers,
+    }
+}
+
+pub(crate) fn report(report: &plain::Report) -> wit::Report {
+    wit::Report {
+        metrics: report
+            .metrics
+            .iter()
+            .map(|m| wit::Metric {
+                name: m.name.clone(),
+                value: m.value,
+            })
+            .collect(),
+        finished: report.finished,
+        cost: report.cost,
+    }
+}
+
+pub(crate) fn trial_state(state: plain::TrialState) -> wit::TrialState {
+    match state {
+        plain::TrialState::Running => wit::TrialState::Running,
+        plain::TrialState::Paused => wit::TrialState::Paused,
+        plain::TrialState::Ended => wit::TrialState::Ended,
+    }
+}
+
+pub(crate) fn failure_kind(kind: plain::FailureKind) -> wit::FailureKind {
+    use plain::FailureKind as P;
+    use wit::FailureKind as W;
+    match kind {
+        P::Reported => W::Reported,
+        P::Trap => W::Trap,
+        P::OutOfFuel => W::OutOfFuel,
+        P::Memory => W::Memory,
+        P::Deadline => W::Deadline,
+        P::Grant => W::Grant,
+        P::BadValue => W::BadValue,
+        P::Reconfigure => W::Reconfigure,
+        P::HostMemory => W::HostMemory,
+        P::DeviceLost => W::DeviceLost,
+        P::WorkerLost => W::WorkerLost,
+        P::HostBug => W::HostBug,
+    }
+}
+
+fn ending(ending: plain::Ending) -> wit::Ending {
+    match ending {
+        plain::Ending::Finished => wit::Ending::Finished,
+        plain::Ending::Stopped => wit::Ending::Stopped,
+        plain::Ending::Failed(kind) => wit::Ending::Failed(failure_kind(kind)),
+    }
+}
+
+pub(crate) fn outcome(outcome: &plain::Outcome) -> wit::Outcome {
+    wit::Outcome {
+        ending: ending(outcome.ending),
+        last: outcome.last.as_ref().map(report),
+    }
+}
+
+pub(crate) fn observation(known: &plain::Observation) -> wit::Observation {
+    wit::Observation {
+        config: config(&known.config),
+        last: known.last.as_ref().map(report),
+        ending: ending(known.ending),
+    }
+}
+
+pub(crate) fn creation(creation: plain::Creation) -> scheduler::Creation {
+    match creation {
+        plain::Creation::Possible => scheduler::Creation::Possible,
+        plain::Creation::Waiting => scheduler::Creation::Waiting,
+        plain::Creation::Closed => scheduler::Creation::Closed,
+    }
+}
+
+pub(crate) fn setup(setup: &plain::Setup) -> wit::Setup {
+    wit::Setup {
+        space: setup.space.iter().map(parameter).collect(),
+        objectives: setup
+            .objectives
+            .iter()
+            .map(|o| wit::Objective {
+                metric: o.metric.clone(),
+                maximize: o.maximize,
+            })
+            .collect(),
+        constraints: setup
+            .constraints
+            .iter()
+            .map(|c| wit::Constraint {
+                metric: c.metric.clone(),
+                at_least: c.at_least,
+                at_most: c.at_most,
+            })
+            .collect(),
+        time_attr: setup.time_attr.clone(),
+        max_t: setup.max_t,
+        trials: setup.trials,
+        slots: setup.slots,
+        seed: setup.seed,
+        options: setup.options.clone(),
+    }
+}
+
+fn parameter(parameter: &plain::Parameter) -> wit::Parameter {
+    use plain::Domain as P;
+    use wit::Domain as W;
+    let values = |values: &[plain::Value]| values.iter().map(value).collect();
+    let domain = match &parameter.domain {
+        P::Real(r) => W::Real(wit::RealRange {
+            low: r.low,
+            high: r.high,
+            log: r.log,
+            step: r.step,
+        }),
+        P::Whole(r) => W::Whole(wit::WholeRange {
+            low: r.low,
+            high: r.high,
+            log: r.log,
+            step: r.step,
+        }),
+        P::Gaussian(g) => W::Gaussian(wit::GaussianSpread {
+            mean: g.mean,
+            sd: g.sd,
+            step: g.step,
+        }),
+        P::Choice(v) => W::Choice(values(v)),
+        P::Ordered(v) => W::Ordered(values(v)),
+    };
+    wit::Parameter {
+        name: parameter.name.clone(),
+        domain,
+        conditions: parameter
+            .conditions
+            .iter()
+            .map(|c| wit::Condition {
+                parent: c.parent.clone(),
+                among: values(&c.among),
+            })
+            .collect(),
+    }
+}
+
+// Guest to host.
+
+/// Text for people: cut to a screen full, without control characters.
+pub(crate) fn message(text: &str) -> String {
+    let kept = text.floor_char_boundary(MAX_MESSAGE_BYTES.min(text.len()));
+    let (text, cut) = text.split_at(kept);
+    let mut clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if !cut.is_empty() {
+        clean.push_str(" [cut]");
+    }
+    clean
+}
+
+pub(crate) fn failure(failure: wit::Failure) -> plain::Failure {
+    match failure {
+        wit::Failure::BadConfig(m) => plain::Failure::BadConfig(message(&m)),
+        wit::Failure::BadData(m) => plain::Failure::BadData(message(&m)),
+        wit::Failure::Other(m) => plain::Failure::Other(message(&m)),
+    }
+}
+
+pub(crate) fn option_errors(errors: Vec<wit::OptionError>) -> Vec<plain::OptionError> {
+    errors
+        .into_iter()
+        .take(MAX_OPTION_ERRORS)
+        .map(|e| plain::OptionError {
+            key: message(&e.key),
+            message: message(&e.message),
+            hint: message(&e.hint),
+        })
+        .collect()
+}
+
+/// Checks what guests return.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds<'a>(pub(crate) &'a Limits);
+
+impl Bounds<'_> {
+    fn name(self, what: &str, name: String) -> Result<String, BadValue> {
+        if name.is_empty() {
+            return bad(format!("the name of a {what} is empty"));
+        }
+        if name.len() > self.0.name_bytes as usize {
+            return bad(format!(
+                "the name of a {what} has {} bytes, {} are allowed: `{}...`",
+                name.len(),
+                self.0.name_bytes,
+                message(name.get(..name.floor_char_boundary(32)).unwrap_or_default())
+            ));
+        }
+        if name.chars().any(char::is_control) {
+            return bad(format!(
+                "the name of a {what} has control characters: `{}`",
+                message(&name)
+            ));
+        }
+        Ok(name)
+    }
+
+    fn count(self, what: &str, count: usize, allowed: u32) -> Result<(), BadValue> {
+        if count > allowed as usize {
+            return bad(format!("{count} {what}, {allowed} are allowed"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn report(self, report: wit::Report) -> Result<plain::Report, BadValue> {
+        self.count("metrics in a report", report.metrics.len(), self.0.metrics)?;
+        let mut metrics = Vec::with_capacity(report.metrics.len());
+        for metric in report.metrics {
+            metrics.push(plain::Metric {
+                name: self.name("metric", metric.name)?,
+                value: canonical(metric.value),
+            });
+        }
+        Ok(plain::Report {
+            metrics,
+            finished: report.finished,
+            cost: report.cost,
+        })
+    }
+
+    fn value(self, name: &str, value: wit::Value) -> Result<plain::Value, BadValue> {
+        Ok(match value {
+            wit::Value::Boolean(b) => plain::Value::Boolean(b),
+            wit::Value::Integer(i) => plain::Value::Integer(i),
+            wit::Value::Number(x) => plain::Value::Number(canonical(x)),
+            wit::Value::Text(t) | wit::Value::Structured(t)
+                if t.len() > self.0.text_bytes as usize =>
+            {
+                return bad(format!(
+                    "the value of `{name}` has {} bytes, {} are allowed",
+                    t.len(),
+                    self.0.text_bytes
+                ));
+            }
+            wit::Value::Text(t) => plain::Value::Text(t),
+            wit::Value::Structured(j) => plain::Value::Structured(j),
+        })
+    }
+
+    fn config(self, config: wit::Config) -> Result<plain::Config, BadValue> {
+        self.count(
+            "parameters in a configuration",
+            config.len(),
+            self.0.parameters,
+        )?;
+        let mut plain = plain::Config::new();
+        for (name, value) in config {
+            let name = self.name("parameter", name)?;
+            let value = self.value(&name, value)?;
+            if plain.get(&name).is_some() {
+                return bad(format!("`{name}` stands twice in a configuration"));
+            }
+            plain.insert(name, value);
+        }
+        Ok(plain)
+    }
+
+    pub(crate) fn suggestion(
+        self,
+        suggestion: searcher::Suggestion,
+    ) -> Result<plain::Suggestion, BadValue> {
+        Ok(match suggestion {
+            searcher::Suggestion::Configure(p) => plain::Suggestion::Configure(plain::Proposal {
+                config: self.config(p.config)?,
+                budget: p.budget.map(canonical),
+                start_from: p.start_from,
+                seed: p.seed,
+            }),
+            searcher::Suggestion::Wait => plain::Suggestion::Wait,
+            searcher::Suggestion::Exhausted => plain::Suggestion::Exhausted,
+        })
+    }
+
+    pub(crate) fn actions(
+        self,
+        actions: Vec<scheduler::Action>,
+    ) -> Result<Vec<plain::Action>, BadValue> {
+        use plain::Action as P;
+        use scheduler::Action as W;
+        self.count("actions in one answer", actions.len(), self.0.actions)?;
+        actions
+            .into_iter()
+            .map(|action| {
+                Ok(match action {
+                    W::Pause(t) => P::Pause(t),
+                    W::Stop(t) => P::Stop(t),
+                    W::Keep(t) => P::Keep(t),
+                    W::Exploit(e) => P::Exploit(plain::Exploit {
+                        target: e.target,
+                        source: e.source,
+                        config: self.config(e.config)?,
+                    }),
+                    W::SetConfig((t, config)) => P::SetConfig(t, self.config(config)?),
+                    W::SetWorkers((t, workers)) => P::SetWorkers(t, workers),
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn turn(self, turn: scheduler::Turn) -> Result<plain::Turn, BadValue> {
+        Ok(plain::Turn {
+            actions: self.actions(turn.actions)?,
+            next: match turn.next {
+                scheduler::Next::Run(t) => plain::Next::Run(t),
+                scheduler::Next::Create => plain::Next::Create,
+                scheduler::Next::Idle => plain::Next::Idle,
+                scheduler::Next::Done => plain::Next::Done,
+            },
+        })
+    }
+}
+
+/// One NaN for all: its bits differ between processors.
+pub(crate) fn canonical(x: f64) -> f64 {
+    if x.is_nan() { f64::NAN } else { x }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric(name: &str, value: f64) -> wit::Metric {
+        wit::Metric {
+            name: name.to_owned(),
+            value,
+        }
+    }
+
+    fn report_of(metrics: Vec<wit::Metric>) -> Result<plain::Report, BadValue> {
+        let limits = Limits {
+            metrics: 2,
+            name_bytes: 4,
+            ..Limits::default()
+        };
+        Bounds(&limits).report(wit::Report {
+            metrics,
+            finished: false,
+            cost: None,
+        })
+    }
+
+    #[test]
+    fn reports_within_bounds_pass_and_nan_is_canonical() {
+        let strange = f64::from_bits(0xfff8_0000_0000_0001);
+        let report = report_of(vec![metric("loss", strange), metric("acc", 1.0)]).unwrap();
+        assert_eq!(report.metrics[0].value.to_bits(), f64::NAN.to_bits());
+    }
+
+    #[test]
+    fn reports_out_of_bounds_say_what_is_wrong() {
+        for (metrics, wrong) in [
+            (
+                vec![metric("a", 0.0), metric("b", 0.0), metric("c", 0.0)],
+                "3 metrics in a report, 2",
+            ),
+            (
+                vec![metric("losses", 0.0)],
+                "has 6 bytes, 4 are allowed: `losses...`",
+            ),
+            (vec![metric("", 0.0)], "is empty"),
+            (vec![metric("a\n", 0.0)], "control characters: `a `"),
+        ] {
+            let error = report_of(metrics).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn configurations_out_of_bounds_say_what_is_wrong() {
+        let limits = Limits {
+            parameters: 2,
+            text_bytes: 3,
+            ..Limits::default()
+        };
+        let config = |config: Vec<(&str, wit::Value)>| {
+            let config = config.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+            Bounds(&limits).config(config)
+        };
+        let int = wit::Value::Integer(1);
+        let text = wit::Value::Text("long".to_owned());
+        assert_eq!(
+            config(vec![("b", int.clone()), ("a", int.clone())])
+                .unwrap()
+                .len(),
+            2
+        );
+        for (values, wrong) in [
+            (
+                vec![("a", int.clone()), ("a", int.clone())],
+                "`a` stands twice",
+            ),
+            (vec![("a", text)], "the value of `a` has 4 bytes, 3"),
+            (
+                vec![("a", int.clone()), ("b", int.clone()), ("c", int)],
+                "3 parameters",
+            ),
+        ] {
+            let error = config(values).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn answers_with_too_many_actions_are_refused() {
+        let limits = Limits {
+            actions: 1,
+            ..Limits::default()
+        };
+        let stop = || scheduler::Action::Stop(1);
+        assert_eq!(Bounds(&limits).actions(vec![stop()]).unwrap().len(), 1);
+        assert!(Bounds(&limits).actions(vec![stop(), stop()]).is_err());
+    }
+
+    #[test]
+    fn messages_are_cut_and_cleaned() {
+        assert_eq!(message("a\x1b[1m\nb"), "a [1m b");
+        assert_eq!(
+            message(&"é".repeat(5_000)).len(),
+            MAX_MESSAGE_BYTES + " [cut]".len()
+        );
+    }
+}

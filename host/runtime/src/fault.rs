@@ -1,0 +1,300 @@
+//! Turns what ended a call into an account for people: which plugin, doing what, of which kind,
+//! why, where in the guest, what it said last, and what to do.
+
+use tune_core::PluginFault;
+use tune_core::records::FailureKind;
+use tune_snapshot::HostMemoryError;
+use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use crate::control::Interrupted;
+use crate::convert::{BadValue, message};
+use crate::drive::HostPanic;
+use crate::limiter::LimitHit;
+
+/// A host function that the plan does not grant, by its name in `[grants]`.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not granted")]
+pub(crate) struct Denied(pub(crate) &'static str);
+
+/// An error that the guest returned.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Reported(pub(crate) tune_core::records::Failure);
+
+/// Which plugin a fault is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
+/// What was going on.
+pub(crate) struct Scene<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) operation: &'a str,
+    pub(crate) last_log: Vec<String>,
+    /// The limit that the fuel came from, such as `fuel_per_step`, and its value.
+    pub(crate) fuel: (&'static str, u64),
+}
+
+/// wasmtime's words when one call copies more than `hostcall_bytes`; the error has no public type.
+const COPIED_TOO_MUCH: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// The account of an error.
+pub(crate) fn explain(error: &wasmtime::Error, scene: Scene<'_>) -> Box<PluginFault> {
+    let (kind, text, hint) = judge(error, &scene);
+    let backtrace = error
+        .downcast_ref::<WasmBacktrace>()
+        .map(frames)
+        .unwrap_or_default();
+    // The backtrace is a cause too, of many lines; it is shown as frames.
+    let causes = error
+        .chain()
+        .map(|cause| cause.to_string())
+        .filter(|cause| !cause.contains("wasm backtrace:") && *cause != text)
+        .map(|cause| message(&cause))
+        .collect();
+    Box::new(PluginFault {
+        plugin: scene.identity.name.clone(),
+        version: scene.identity.version.clone(),
+        operation: scene.operation.to_owned(),
+        kind,
+        message: text,
+        causes,
+        backtrace,
+        last_log: scene.last_log,
+        hint,
+    })
+}
+
+fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
+    backtrace
+        .frames()
+        .iter()
+        .map(|frame| {
+            let name = match frame.func_name() {
+                Some(name) => message(&wasmtime_demangled(name)),
+                None => format!("function {}", frame.func_index()),
+            };
+            let place = frame
+                .symbols()
+                .iter()
+                .find_map(|s| Some((s.file()?, s.line()?)));
+            match place {
+                Some((file, line)) => format!("{name} at {}:{line}", message(file)),
+                None => name,
+            }
+        })
+        .collect()
+}
+
+/// The readable form of a symbol: the hash at the end of a Rust name says nothing.
+fn wasmtime_demangled(name: &str) -> String {
+    match name.rsplit_once("::h") {
+        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            path.to_owned()
+        }
+        _ => name.to_owned(),
+    }
+}
+
+/// Kind, message and hint.
+fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, String) {
+    let of = |kind, text: String, hint: &str| (kind, text, hint.to_owned());
+    if let Some(Reported(failure)) = error.downcast_ref() {
+        return of(
+            FailureKind::Reported,
+            failure.to_string(),
+            "the plugin refuses to go on; see its message and its log",
+        );
+    }
+    if let Some(bad) = error.downcast_ref::<BadValue>() {
+        return of(
+            FailureKind::BadValue,
+            bad.to_string(),
+            "the answer of the plugin is outside the bounds of the contract",
+        );
+    }
+    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+        return of(
+            FailureKind::Deadline,
+            interrupted.to_string(),
+            match interrupted {
+                Interrupted::Cancelled => "its result was no longer wanted",
+                Interrupted::Deadline => {
+                    "raise `wall_per_step` in [limits], or make a step do less"
+                }
+            },
+        );
+    }
+    if let Some(hit) = error.downcast_ref::<LimitHit>() {
+        return of(
+            FailureKind::Memory,
+            hit.to_string(),
+            "raise `memory` (or `table_elements`) in [limits], or let the plugin use less",
+        );
+    }
+    if let Some(host) = error.downcast_ref::<HostMemoryError>() {
+        return host_memory(host);
+    }
+    if let Some(Denied(grant)) = error.downcast_ref() {
+        return (
+            FailureKind::Grant,
+            format!("it uses `{grant}`, which is not granted"),
+            format!("add `{grant} = true` to [grants]"),
+        );
+    }
+    if let Some(panic) = error.downcast_ref::<HostPanic>() {
+        return of(
+            FailureKind::HostBug,
+            panic.to_string(),
+            "a defect of tune-host, not of the plugin: please report it",
+        );
+    }
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return of(
+            FailureKind::Trap,
+            format!("it exited with code {}", exit.0),
+            "a plugin returns to its caller and does not exit",
+        );
+    }
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return trapped(*trap, scene);
+    }
+    let text = message(&format!("{:#}", error.root_cause()));
+    if text.contains(COPIED_TOO_MUCH) {
+        return of(
+            FailureKind::BadValue,
+            "it passed more bytes to the host in one call than allowed".to_owned(),
+            "raise `hostcall_bytes` in [limits], or pass less at once",
+        );
+    }
+    of(
+        FailureKind::Trap,
+        text,
+        "the plugin was ended by the host function that it called",
+    )
+}
+
+pub(crate) fn host_memory(error: &HostMemoryError) -> (FailureKind, String, String) {
+    let hint = "use fewer threads, or lower `memory` in [limits]".to_owned();
+    (FailureKind::HostMemory, error.to_string(), hint)
+}
+
+fn trapped(trap: Trap, scene: &Scene<'_>) -> (FailureKind, String, String) {
+    let (limit, fuel) = scene.fuel;
+    match trap {
+        Trap::OutOfFuel => (
+            FailureKind::OutOfFuel,
+            format!("it burned all of its {fuel} units of fuel ({limit})"),
+            format!("raise `{limit}` in [limits], or make it do less"),
+        ),
+        Trap::StackOverflow => (
+            FailureKind::Trap,
+            "call stack exhausted".to_owned(),
+            "it recurses too deeply, or keeps too much on the stack (512 KiB)".to_owned(),
+        ),
+        Trap::UnreachableCodeReached => match panic_message(&scene.last_log) {
+            Some(panic) => (
+                FailureKind::Trap,
+                format!("it panicked: {panic}"),
+                "a defect of the plugin; see its backtrace and log".to_owned(),
+            ),
+            None => (
+                FailureKind::Trap,
+                "it reached code that must not be reached (a panic or an abort)".to_owned(),
+                "a defect of the plugin; see its backtrace and log".to_owned(),
+            ),
+        },
+        other => (
+            FailureKind::Trap,
+            other.to_string(),
+            "a defect of the plugin; see its backtrace and log".to_owned(),
+        ),
+    }
+}
+
+/// What a Rust guest printed when it panicked.
+fn panic_message(log: &[String]) -> Option<String> {
+    let at = log.iter().rposition(|line| line.contains("panicked at"))?;
+    let place = log.get(at)?.split_once("panicked at ")?.1;
+    let said = log
+        .get(at + 1)
+        .and_then(|line| line.split_once(' '))
+        .map_or("", |(_, said)| said);
+    Some(format!("{said} ({})", place.trim_end_matches(':')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(error: impl Into<wasmtime::Error>) -> Box<PluginFault> {
+        explain(
+            &error.into(),
+            Scene {
+                identity: &Identity {
+                    name: "p".to_owned(),
+                    version: "1".to_owned(),
+                },
+                operation: "step",
+                last_log: Vec::new(),
+                fuel: ("fuel_per_step", 7),
+            },
+        )
+    }
+
+    #[test]
+    fn every_error_has_its_kind() {
+        let host = HostMemoryError {
+            bytes: 1,
+            cause: String::new(),
+        };
+        for (error, kind) in [
+            (Trap::OutOfFuel.into(), FailureKind::OutOfFuel),
+            (Trap::HeapMisaligned.into(), FailureKind::Trap),
+            (Interrupted::Deadline.into(), FailureKind::Deadline),
+            (Denied("artifact").into(), FailureKind::Grant),
+            (host.into(), FailureKind::HostMemory),
+            (I32Exit(3).into(), FailureKind::Trap),
+            (
+                wasmtime::format_err!("{COPIED_TOO_MUCH}"),
+                FailureKind::BadValue,
+            ),
+        ] {
+            let fault = explained::<wasmtime::Error>(error);
+            assert_eq!(fault.kind, kind, "{fault}");
+            assert!(!fault.hint.is_empty());
+        }
+    }
+
+    #[test]
+    fn running_out_of_fuel_names_the_limit() {
+        let fault = explained(Trap::OutOfFuel);
+        assert_eq!(
+            fault.to_string(),
+            "p 1: step: out-of-fuel: it burned all of its 7 units of fuel (fuel_per_step)"
+        );
+    }
+
+    #[test]
+    fn a_panic_is_found_in_the_log() {
+        let log = [
+            "STDERR thread 'main' panicked at src/lib.rs:3:5:",
+            "STDERR no such layer",
+        ];
+        let log: Vec<_> = log.iter().map(|l| (*l).to_owned()).collect();
+        assert_eq!(
+            panic_message(&log).unwrap(),
+            "no such layer (src/lib.rs:3:5)"
+        );
+        assert_eq!(panic_message(&[]), None);
+    }
+
+    #[test]
+    fn symbols_lose_their_hash_and_nothing_else() {
+        assert_eq!(wasmtime_demangled("a::b::h0123456789abcdef"), "a::b");
+        assert_eq!(wasmtime_demangled("a::hello"), "a::hello");
+    }
+}

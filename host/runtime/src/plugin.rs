@@ -1,0 +1,268 @@
+//! A loaded plugin: compiled, linked, ready to be instantiated as often as wanted.
+
+use std::sync::Arc;
+
+use serde_json::Map;
+use tune_core::records::{Config, FailureKind, OptionError, Setup, TrialInfo};
+use tune_core::{Limits, Metering, PluginFault};
+use wasmtime::component::InstancePre;
+
+use crate::bindings::{scheduler, searcher, trainable};
+use crate::control::Control;
+use crate::data::DataSets;
+use crate::engines::EngineLevel;
+use crate::fault::Identity;
+use crate::inspect::{Inspection, PluginKind};
+use crate::load_error::{LoadError, LoadProblem};
+use crate::log::SharedLog;
+use crate::manifest::Manifest;
+use crate::scheduler::SchedulerInstance;
+use crate::searcher::SearcherInstance;
+use crate::store::{StoreData, StoreParts};
+use crate::trainable::Trial;
+
+/// What a plan grants to a trainable beyond its computation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// It may write result files.
+    pub artifact: bool,
+    /// It may say what a step costs; one tick is then a microsecond of its clocks.
+    pub virtual_cost: bool,
+}
+
+/// What a trial is started with.
+#[derive(Clone, Debug)]
+pub struct TrialStart {
+    /// Given to `setup`; the seed also feeds the guest's randomness.
+    pub info: TrialInfo,
+    /// Given to `setup`.
+    pub config: Config,
+    /// Everything that it may use.
+    pub limits: Limits,
+    /// What it may read.
+    pub data: Arc<DataSets>,
+    /// What else it may do.
+    pub grants: Grants,
+    /// Shared with whoever waits for the trial.
+    pub control: Arc<Control>,
+}
+
+/// A searcher or scheduler that did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// Options that the manifest's schema or the plugin itself refuses: all of them.
+    #[error("{} wrong option(s): {}", .0.len(), .0.first().map_or("", |e| e.message.as_str()))]
+    Options(Vec<OptionError>),
+    /// It failed.
+    #[error(transparent)]
+    Fault(#[from] Box<PluginFault>),
+}
+
+/// A loaded plugin. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    identity: Arc<Identity>,
+    inspection: Inspection,
+    level: Arc<EngineLevel>,
+    pre: InstancePre<StoreData>,
+    exports: Exports,
+}
+
+/// Where the functions of its interface are.
+enum Exports {
+    Trainable(trainable::GuestIndices),
+    Searcher(searcher::GuestIndices),
+    Scheduler(scheduler::GuestIndices),
+}
+
+impl Plugin {
+    pub(crate) fn new(
+        name: &str,
+        inspection: Inspection,
+        level: Arc<EngineLevel>,
+        pre: InstancePre<StoreData>,
+    ) -> Result<Self, LoadError> {
+        let exports = match inspection.kind {
+            PluginKind::Trainable => trainable::GuestIndices::new(&pre).map(Exports::Trainable),
+            PluginKind::Searcher => searcher::GuestIndices::new(&pre).map(Exports::Searcher),
+            PluginKind::Scheduler => scheduler::GuestIndices::new(&pre).map(Exports::Scheduler),
+        }
+        .map_err(|e| {
+            let hint = "build it with the SDK of this tune-host";
+            LoadError::new(LoadProblem::Version, format!("{e:#}"), hint)
+        })?;
+        let identity = Arc::new(Identity {
+            name: name.to_owned(),
+            version: inspection.manifest.version.clone(),
+        });
+        Ok(Self {
+            shared: Arc::new(Shared {
+                identity,
+                inspection,
+                level,
+                pre,
+                exports,
+            }),
+        })
+    }
+
+    /// The name under which it was loaded.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.identity.name
+    }
+
+    /// Its version by its manifest; empty if it has none.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.shared.identity.version
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn kind(&self) -> PluginKind {
+        self.shared.inspection.kind
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.shared.inspection.manifest
+    }
+
+    /// What is known of its file.
+    #[must_use]
+    pub fn inspection(&self) -> &Inspection {
+        &self.shared.inspection
+    }
+
+    /// blake3 of the file that it was loaded from.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        self.shared.inspection.hash
+    }
+
+    /// What is compiled into its code.
+    #[must_use]
+    pub fn metering(&self) -> Metering {
+        self.shared.level.metering
+    }
+
+    /// Instantiates a trainable. `setup` is not called yet; fuel that the guest's start code burns
+    /// belongs to it.
+    ///
+    /// # Errors
+    /// If the plugin is no trainable, or instantiating fails.
+    pub fn trial(&self, start: TrialStart) -> Result<Trial, Box<PluginFault>> {
+        let Exports::Trainable(indices) = &self.shared.exports else {
+            return Err(self.wrong_kind(PluginKind::Trainable));
+        };
+        let shared = &*self.shared;
+        let identity = Arc::clone(&shared.identity);
+        Trial::new(identity, &shared.level, &shared.pre, indices, start)
+    }
+
+    /// Instantiates a searcher and calls `init`.
+    ///
+    /// # Errors
+    /// Wrong options; a plugin that is no searcher or fails.
+    pub fn searcher(&self, setup: &Setup, limits: &Limits) -> Result<SearcherInstance, InitError> {
+        let Exports::Searcher(indices) = &self.shared.exports else {
+            return Err(self.wrong_kind(PluginKind::Searcher).into());
+        };
+        let (shared, setup) = (&*self.shared, self.with_options(setup)?);
+        let identity = Arc::clone(&shared.identity);
+        SearcherInstance::new(
+            identity,
+            &shared.level,
+            &shared.pre,
+            indices,
+            &setup,
+            limits,
+        )
+    }
+
+    /// Instantiates a scheduler and calls `init`.
+    ///
+    /// # Errors
+    /// Wrong options; a plugin that is no scheduler or fails.
+    pub fn scheduler(
+        &self,
+        setup: &Setup,
+        limits: &Limits,
+    ) -> Result<SchedulerInstance, InitError> {
+        let Exports::Scheduler(indices) = &self.shared.exports else {
+            return Err(self.wrong_kind(PluginKind::Scheduler).into());
+        };
+        let (shared, setup) = (&*self.shared, self.with_options(setup)?);
+        let identity = Arc::clone(&shared.identity);
+        SchedulerInstance::new(
+            identity,
+            &shared.level,
+            &shared.pre,
+            indices,
+            &setup,
+            limits,
+        )
+    }
+
+    /// The setup with options that were checked against the manifest and have their defaults.
+    fn with_options(&self, setup: &Setup) -> Result<Setup, InitError> {
+        let given = if setup.options.trim().is_empty() {
+            Ok(Map::new())
+        } else {
+            serde_json::from_str(&setup.options)
+        };
+        let given = given.map_err(|e| {
+            InitError::Options(vec![OptionError {
+                key: String::new(),
+                message: format!("the options are no JSON object: {e}"),
+                hint: "give a table of options".to_owned(),
+            }])
+        })?;
+        let filled = self
+            .manifest()
+            .check_options(&given)
+            .map_err(InitError::Options)?;
+        Ok(Setup {
+            options: serde_json::Value::Object(filled).to_string(),
+            ..setup.clone()
+        })
+    }
+
+    fn wrong_kind(&self, wanted: PluginKind) -> Box<PluginFault> {
+        let kind = self.kind();
+        Box::new(PluginFault {
+            plugin: self.name().to_owned(),
+            version: self.version().to_owned(),
+            operation: "instantiate".to_owned(),
+            kind: FailureKind::BadValue,
+            message: format!("it is a {kind}, not a {wanted}"),
+            causes: Vec::new(),
+            backtrace: Vec::new(),
+            last_log: Vec::new(),
+            hint: format!("name a plugin that is a {wanted}"),
+        })
+    }
+}
+
+/// What the store of a searcher or scheduler is built from: it reads no data, writes no files, and
+/// nobody waits for it but its caller.
+pub(crate) fn decider_parts<'a>(setup: &Setup, limits: &'a Limits) -> StoreParts<'a> {
+    const NOTHING: &Grants = &Grants {
+        artifact: false,
+        virtual_cost: false,
+    };
+    StoreParts {
+        limits,
+        control: Arc::new(Control::new()),
+        seed: setup.seed,
+        data: Arc::new(DataSets::new()),
+        grants: NOTHING,
+        log: SharedLog::new(limits),
+    }
+}

@@ -1,0 +1,160 @@
+//! A scheduler: one instance for a run.
+
+use std::sync::Arc;
+
+use tune_core::records::{Action, Config, Creation, FailureKind, Report, Setup, TrialId, Turn};
+use tune_core::{Limits, PluginFault};
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
+
+use crate::bindings::scheduler;
+use crate::convert::{self, Bounds};
+use crate::engines::EngineLevel;
+use crate::fault::Identity;
+use crate::instance::Instance;
+use crate::plugin::{InitError, decider_parts};
+use crate::searcher::call_fuel;
+use crate::store::StoreData;
+
+/// A running scheduler. After a call that failed every later one fails. What each call means is
+/// documented in `wit/scheduler.wit`.
+pub struct SchedulerInstance {
+    instance: Instance<scheduler::Guest>,
+    limits: Limits,
+}
+
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "every method: if the plugin fails, which ends it"
+)]
+impl SchedulerInstance {
+    pub(crate) fn new(
+        identity: Arc<Identity>,
+        level: &EngineLevel,
+        pre: &InstancePre<StoreData>,
+        indices: &scheduler::GuestIndices,
+        setup: &Setup,
+        limits: &Limits,
+    ) -> Result<Self, InitError> {
+        let parts = decider_parts(setup, limits);
+        parts.control.arm(limits.wall_per_step);
+        let load = |store: &mut _, exports: &_| indices.load(store, exports);
+        let mut this = Self {
+            instance: Instance::new(identity, level, pre, parts, call_fuel(limits), load)?,
+            limits: limits.clone(),
+        };
+        let setup = convert::setup(setup);
+        this.call("init", async |guest, store| {
+            guest.call_init(store, &setup).await
+        })?
+        .map_err(|errors| InitError::Options(convert::option_errors(errors)))?;
+        Ok(this)
+    }
+
+    fn call<T>(
+        &mut self,
+        operation: &'static str,
+        call: impl AsyncFnOnce(&scheduler::Guest, &mut Store<StoreData>) -> wasmtime::Result<T>,
+    ) -> Result<T, Box<PluginFault>> {
+        self.instance.control().arm(self.limits.wall_per_step);
+        self.instance.refuel(call_fuel(&self.limits));
+        self.instance.call(operation, call)
+    }
+
+    fn actions(
+        &mut self,
+        operation: &'static str,
+        call: impl AsyncFnOnce(
+            &scheduler::Guest,
+            &mut Store<StoreData>,
+        ) -> wasmtime::Result<Vec<scheduler::Action>>,
+    ) -> Result<Vec<Action>, Box<PluginFault>> {
+        let limits = self.limits.clone();
+        self.call(operation, async |guest, store| {
+            Ok(Bounds(&limits).actions(call(guest, store).await?)?)
+        })
+    }
+
+    /// Tells of a new trial.
+    pub fn on_add(
+        &mut self,
+        trial: TrialId,
+        config: &Config,
+    ) -> Result<Vec<Action>, Box<PluginFault>> {
+        let config = convert::config(config);
+        self.actions("on-add", async |guest, store| {
+            guest.call_on_add(store, trial, &config).await
+        })
+    }
+
+    /// Tells a report of a trial that could go on.
+    pub fn on_result(
+        &mut self,
+        trial: TrialId,
+        report: &Report,
+    ) -> Result<Vec<Action>, Box<PluginFault>> {
+        let report = convert::report(report);
+        self.actions("on-result", async |guest, store| {
+            guest.call_on_result(store, trial, &report).await
+        })
+    }
+
+    /// Tells that a trial ended by itself.
+    pub fn on_complete(
+        &mut self,
+        trial: TrialId,
+        last: Option<&Report>,
+    ) -> Result<Vec<Action>, Box<PluginFault>> {
+        let last = last.map(convert::report);
+        self.actions("on-complete", async |guest, store| {
+            guest.call_on_complete(store, trial, last.as_ref()).await
+        })
+    }
+
+    /// Tells that a step failed.
+    pub fn on_error(
+        &mut self,
+        trial: TrialId,
+        kind: FailureKind,
+        will_retry: bool,
+    ) -> Result<Vec<Action>, Box<PluginFault>> {
+        let kind = convert::failure_kind(kind);
+        self.actions("on-error", async |guest, store| {
+            guest.call_on_error(store, trial, kind, will_retry).await
+        })
+    }
+
+    /// Tells that the user stopped a pending or paused trial.
+    pub fn on_remove(&mut self, trial: TrialId) -> Result<Vec<Action>, Box<PluginFault>> {
+        self.actions("on-remove", async |guest, store| {
+            guest.call_on_remove(store, trial).await
+        })
+    }
+
+    /// Asks what a free slot does.
+    pub fn next_to_run(&mut self, creation: Creation) -> Result<Turn, Box<PluginFault>> {
+        let (creation, limits) = (convert::creation(creation), self.limits.clone());
+        self.call("next-to-run", async |guest, store| {
+            Ok(Bounds(&limits).turn(guest.call_next_to_run(store, creation).await?)?)
+        })
+    }
+
+    /// Asks for a description for people; cut to 8 KiB, without control characters.
+    pub fn describe(&mut self) -> Result<String, Box<PluginFault>> {
+        let text = self.call("describe", async |guest, store| {
+            guest.call_describe(store).await
+        })?;
+        Ok(convert::message(&text))
+    }
+
+    /// Log lines since the last take.
+    pub fn take_log(&mut self) -> Vec<u8> {
+        self.instance.take_log()
+    }
+
+    /// Bytes of all its linear memories, after the last call.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.instance.memory_bytes()
+    }
+}

@@ -1,0 +1,135 @@
+//! A searcher: one instance for a run.
+
+use std::sync::Arc;
+
+use tune_core::records::{
+    Config, Failure, Observation, Outcome, Report, Setup, Suggestion, TrialId, TrialState,
+};
+use tune_core::{Limits, PluginFault};
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
+
+use crate::bindings::searcher;
+use crate::convert::{self, Bounds};
+use crate::engines::EngineLevel;
+use crate::fault::Identity;
+use crate::instance::{Fuel, Instance};
+use crate::plugin::{InitError, decider_parts};
+use crate::store::StoreData;
+
+/// A running searcher. After a call that failed every later one fails. What each call means is
+/// documented in `wit/searcher.wit`.
+pub struct SearcherInstance {
+    instance: Instance<searcher::Guest>,
+    limits: Limits,
+}
+
+/// Fuel of one call.
+pub(crate) fn call_fuel(limits: &Limits) -> Fuel {
+    Fuel {
+        amount: limits.fuel_per_call,
+        limit: "fuel_per_call",
+    }
+}
+
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "every method: if the plugin fails, which ends it"
+)]
+impl SearcherInstance {
+    pub(crate) fn new(
+        identity: Arc<Identity>,
+        level: &EngineLevel,
+        pre: &InstancePre<StoreData>,
+        indices: &searcher::GuestIndices,
+        setup: &Setup,
+        limits: &Limits,
+    ) -> Result<Self, InitError> {
+        let parts = decider_parts(setup, limits);
+        parts.control.arm(limits.wall_per_step);
+        let load = |store: &mut _, exports: &_| indices.load(store, exports);
+        let mut this = Self {
+            instance: Instance::new(identity, level, pre, parts, call_fuel(limits), load)?,
+            limits: limits.clone(),
+        };
+        let setup = convert::setup(setup);
+        this.call("init", async |guest, store| {
+            guest.call_init(store, &setup).await
+        })?
+        .map_err(|errors| InitError::Options(convert::option_errors(errors)))?;
+        Ok(this)
+    }
+
+    fn call<T>(
+        &mut self,
+        operation: &'static str,
+        call: impl AsyncFnOnce(&searcher::Guest, &mut Store<StoreData>) -> wasmtime::Result<T>,
+    ) -> Result<T, Box<PluginFault>> {
+        self.instance.control().arm(self.limits.wall_per_step);
+        self.instance.refuel(call_fuel(&self.limits));
+        self.instance.call(operation, call)
+    }
+
+    /// Asks for a configuration. The inner error is the searcher's own and does not end it.
+    pub fn suggest(
+        &mut self,
+        trial: TrialId,
+        pinned: &Config,
+    ) -> Result<Result<Suggestion, Failure>, Box<PluginFault>> {
+        let (pinned, limits) = (convert::config(pinned), self.limits.clone());
+        self.call("suggest", async |guest, store| {
+            Ok(match guest.call_suggest(store, trial, &pinned).await? {
+                Ok(suggestion) => Ok(Bounds(&limits).suggestion(suggestion)?),
+                Err(failure) => Err(convert::failure(failure)),
+            })
+        })
+    }
+
+    /// Tells a result.
+    pub fn observe(
+        &mut self,
+        trial: TrialId,
+        report: &Report,
+        state: TrialState,
+    ) -> Result<(), Box<PluginFault>> {
+        let (report, state) = (convert::report(report), convert::trial_state(state));
+        self.call("observe", async |guest, store| {
+            guest.call_observe(store, trial, &report, state).await
+        })
+    }
+
+    /// Tells that a trial ended.
+    pub fn complete(&mut self, trial: TrialId, outcome: &Outcome) -> Result<(), Box<PluginFault>> {
+        let outcome = convert::outcome(outcome);
+        self.call("complete", async |guest, store| {
+            guest.call_complete(store, trial, &outcome).await
+        })
+    }
+
+    /// Tells earlier results, at most 1,000 a call: the caller cuts the list.
+    pub fn seed_with(&mut self, known: &[Observation]) -> Result<(), Box<PluginFault>> {
+        let known: Vec<_> = known.iter().map(convert::observation).collect();
+        self.call("seed-with", async |guest, store| {
+            guest.call_seed_with(store, &known).await
+        })
+    }
+
+    /// Asks how far the best result may be from the best possible one.
+    pub fn regret_bound(&mut self) -> Result<Option<f64>, Box<PluginFault>> {
+        let bound = self.call("regret-bound", async |guest, store| {
+            guest.call_regret_bound(store).await
+        })?;
+        Ok(bound.map(convert::canonical))
+    }
+
+    /// Log lines since the last take.
+    pub fn take_log(&mut self) -> Vec<u8> {
+        self.instance.take_log()
+    }
+
+    /// Bytes of all its linear memories, after the last call.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.instance.memory_bytes()
+    }
+}

@@ -1,0 +1,157 @@
+//! The part of WASI that a standard library needs, with nothing of the machine behind it: time is
+//! virtual, randomness follows from the seed, output goes to the log, there are no files, sockets,
+//! arguments or variables.
+
+use rand_core::Rng;
+use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::ensure;
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::p2::bindings::{cli, clocks, random};
+use wasmtime_wasi::p2::{DynOutputStream, DynPollable, Pollable, subscribe};
+use wasmtime_wasi::{WasiCtxView, WasiView};
+
+use crate::clock::Clock;
+use crate::log::Printed;
+use crate::store::StoreData;
+
+/// Links every interface of WASI that plugins may import; those that are not imported cost nothing.
+pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    // Ours take the place of those that ask the machine. Linked in the asynchronous way, nothing
+    // of this starts a thread.
+    linker.allow_shadowing(true);
+    type This = HasSelf<StoreData>;
+    clocks::monotonic_clock::add_to_linker::<_, This>(linker, |data| data)?;
+    clocks::wall_clock::add_to_linker::<_, This>(linker, |data| data)?;
+    random::random::add_to_linker::<_, This>(linker, |data| data)?;
+    random::insecure::add_to_linker::<_, This>(linker, |data| data)?;
+    random::insecure_seed::add_to_linker::<_, This>(linker, |data| data)?;
+    cli::stdout::add_to_linker::<_, This>(linker, |data| data)?;
+    cli::stderr::add_to_linker::<_, This>(linker, |data| data)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+impl WasiView for StoreData {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+/// A sleep: it is over at once, and the guest's clock has moved on.
+struct Sleep {
+    clock: Clock,
+    until: u64,
+}
+
+#[async_trait]
+impl Pollable for Sleep {
+    async fn ready(&mut self) {
+        self.clock.advance_to(self.until);
+    }
+}
+
+impl StoreData {
+    fn sleep(&mut self, until: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        let sleep = self.table.push(Sleep {
+            clock: self.clock.clone(),
+            until,
+        })?;
+        subscribe(&mut self.table, sleep)
+    }
+
+    fn random_buffer(&mut self, bytes: u64) -> wasmtime::Result<Vec<u8>> {
+        ensure!(
+            bytes <= self.random_bytes,
+            "{bytes} random bytes asked for at once, {} allowed",
+            self.random_bytes
+        );
+        self.charge(bytes);
+        Ok(vec![0; usize::try_from(bytes)?])
+    }
+
+    fn open(&mut self, printed: Printed) -> wasmtime::Result<Resource<DynOutputStream>> {
+        let stream = self.log.stream(printed);
+        Ok(self.table.push(stream)?)
+    }
+}
+
+impl clocks::monotonic_clock::Host for StoreData {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.clock.read_monotonic())
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<u64> {
+        Ok(1)
+    }
+
+    fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.sleep(when)
+    }
+
+    fn subscribe_duration(&mut self, nanos: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.sleep(self.clock.after(nanos))
+    }
+}
+
+impl clocks::wall_clock::Host for StoreData {
+    fn now(&mut self) -> wasmtime::Result<clocks::wall_clock::Datetime> {
+        let (seconds, nanoseconds) = self.clock.read_wall();
+        Ok(clocks::wall_clock::Datetime {
+            seconds,
+            nanoseconds,
+        })
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<clocks::wall_clock::Datetime> {
+        Ok(clocks::wall_clock::Datetime {
+            seconds: 0,
+            nanoseconds: 1,
+        })
+    }
+}
+
+impl random::random::Host for StoreData {
+    fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        let mut bytes = self.random_buffer(len)?;
+        self.random.secure().fill_bytes(&mut bytes);
+        Ok(bytes)
+    }
+
+    fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.random.secure().next_u64())
+    }
+}
+
+impl random::insecure::Host for StoreData {
+    fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        let mut bytes = self.random_buffer(len)?;
+        self.random.insecure().fill_bytes(&mut bytes);
+        Ok(bytes)
+    }
+
+    fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.random.insecure().next_u64())
+    }
+}
+
+impl random::insecure_seed::Host for StoreData {
+    fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
+        Ok(self.random.insecure_seed())
+    }
+}
+
+impl cli::stdout::Host for StoreData {
+    fn get_stdout(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
+        self.open(Printed::Out)
+    }
+}
+
+impl cli::stderr::Host for StoreData {
+    fn get_stderr(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
+        self.open(Printed::Err)
+    }
+}

@@ -30,8 +30,13 @@ fn build() -> Result<(), guests::Refusal> {
 
     let mut plugins = Vec::new();
     for kind in ["trainable", "searcher", "scheduler"] {
-        for name in folders(&workspace.join(format!("plugins/{kind}s")))? {
-            plugins.push((format!("tune-{kind}-{name}"), name));
+        let folder = workspace.join(format!("plugins/{kind}s"));
+        for name in folders(&folder)? {
+            let package = format!("tune-{kind}-{name}");
+            // Others hold what plugins share, such as a model.
+            if manifest_names(&folder.join(&name), &package)? {
+                plugins.push((package, name));
+            }
         }
     }
     let selection: Vec<String> = plugins
@@ -56,6 +61,13 @@ fn build() -> Result<(), guests::Refusal> {
     }
     source.push_str("]\n");
     Ok(guests::write_source(&out_dir.join("plugins.rs"), &source)?)
+}
+
+/// Whether the package in a folder has this name.
+fn manifest_names(folder: &Path, package: &str) -> Result<bool, String> {
+    let manifest = folder.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest).map_err(|e| format!("{}: {e}", manifest.display()))?;
+    Ok(text.lines().any(|line| line == format!("name = {package:?}")))
 }
 
 /// The packages in a folder, sorted.

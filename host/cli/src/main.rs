@@ -1,3 +1,44 @@
-//! The tune-host command.
+//! The tune-host command: arguments, wiring, exit codes, messages for people.
 
-fn main() {}
+mod args;
+mod catalog;
+mod commands;
+mod data;
+mod failure;
+mod feed;
+mod history;
+mod machine;
+mod observer;
+mod outcome;
+mod output;
+mod prepare;
+mod runs_dir;
+mod screen;
+mod session;
+mod settings;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results, the rest are errors; clap knows which goes where.
+            drop(error.print());
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let code = match commands::execute(cli.command) {
+        Ok(verdict) => verdict.code(),
+        Err(failure) if failure.is_broken_pipe() => 0,
+        Err(failure) => {
+            let message = failure.message();
+            output::note(&format!("error: {message}"));
+            failure.code()
+        }
+    };
+    ExitCode::from(code)
+}

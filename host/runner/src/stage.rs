@@ -41,6 +41,15 @@ pub struct RunOptions {
 }
 
 impl RunParts {
+    /// Starts the searcher and the scheduler for a moment: whether they take the plan, before
+    /// anything is written for it.
+    ///
+    /// # Errors
+    /// Which of the two refuses, and why.
+    pub fn check(&self, plan: &EnginePlan) -> Result<(), (&'static str, InitError)> {
+        self.init(plan).map(drop)
+    }
+
     /// Starts the searcher and the scheduler.
     pub(crate) fn init(&self, plan: &EnginePlan) -> Result<Plugins, (&'static str, InitError)> {
         let setup = |role: &str, options: &str| Setup {

@@ -1,0 +1,31 @@
+//! The commands, one file a verb.
+
+mod best;
+mod compare;
+mod completions;
+mod doctor;
+mod plugin;
+mod resume;
+mod run;
+mod runs;
+mod schema;
+mod show;
+
+use crate::args::Command;
+use crate::failure::{Failure, Verdict};
+
+/// Does what was asked for.
+pub(crate) fn execute(command: Command) -> Result<Verdict, Failure> {
+    match command {
+        Command::Run(args) => run::run(&args),
+        Command::Resume(args) => resume::resume(&args),
+        Command::Runs(args) => runs::runs(&args),
+        Command::Show(args) => show::show(&args),
+        Command::Best(args) => best::best(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Plugin(command) => plugin::plugin(&command),
+        Command::Schema => schema::schema(),
+        Command::Doctor(args) => doctor::doctor(args),
+        Command::Completions { shell } => completions::completions(shell),
+    }
+}

@@ -1,0 +1,253 @@
+//! `plugin list|inspect|check`: which plugins there are, what they say of themselves, and whether
+//! this host can run them.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tune_core::{Limits, Metering};
+use tune_report::{Column, Table, clean, cut};
+use tune_runtime::{Import, ImportStatus, Inspection};
+
+use crate::args::{PluginArgs, PluginCommand, PluginListArgs};
+use crate::catalog::{Candidate, Catalog, Source};
+use crate::failure::{Failure, Verdict};
+use crate::output::{self, Page};
+use crate::prepare;
+
+pub(crate) fn plugin(command: &PluginCommand) -> Result<Verdict, Failure> {
+    match command {
+        PluginCommand::List(args) => list(args),
+        PluginCommand::Inspect(args) => inspect(args),
+        PluginCommand::Check(args) => check(args),
+    }?;
+    Ok(Verdict::Done)
+}
+
+fn list(args: &PluginListArgs) -> Result<(), Failure> {
+    let catalog = open(args.plugins.dir.as_deref())?;
+    let mut found: Vec<(&Candidate, Option<Inspection>)> = catalog
+        .candidates()
+        .map(|candidate| (candidate, candidate.inspect().ok()))
+        .collect();
+    found.sort_by_key(|(candidate, inspection)| {
+        (inspection.as_ref().map(|i| i.kind), candidate.name.clone())
+    });
+    if args.format.is_json() {
+        let all: Vec<Value> = found
+            .iter()
+            .map(|(candidate, inspection)| {
+                json!({
+                    "name": candidate.name,
+                    "kind": inspection.as_ref().map(|i| i.kind.name()),
+                    "version": inspection.as_ref().map(|i| &i.manifest.version),
+                    "summary": inspection.as_ref().map(|i| &i.manifest.summary),
+                    "source": candidate.source.to_string(),
+                })
+            })
+            .collect();
+        return Ok(output::json(&all.into())?);
+    }
+    let page = Page::of_stdout();
+    let mut table = Table::new(vec![
+        Column::text("kind", 0),
+        Column::text("name", 0),
+        Column::text("version", 2),
+        Column::text("from", 1),
+    ]);
+    let mut summaries = Vec::new();
+    for (candidate, inspection) in &found {
+        let (kind, version, summary) = inspection.as_ref().map_or(("unusable", "", ""), |i| {
+            (i.kind.name(), i.manifest.version.as_str(), i.manifest.summary.as_str())
+        });
+        table.rows.push(vec![
+            kind.to_owned(),
+            candidate.name.clone(),
+            version.to_owned(),
+            candidate.source.to_string(),
+        ]);
+        summaries.push(clean(summary).into_owned());
+    }
+    // Cells of a table are short; a summary is a sentence and takes what is left of the line.
+    let mut lines = table.render(page.width, page.color);
+    let used = table
+        .render(page.width, false)
+        .iter()
+        .map(|line| tune_report::columns(line))
+        .max()
+        .unwrap_or(0);
+    let plain = table.render(page.width, false);
+    for ((line, plain), summary) in lines.iter_mut().zip(plain).skip(1).zip(&summaries) {
+        let room = page.width.saturating_sub(used + 2);
+        if room >= 20 {
+            let fill = " ".repeat(used + 2 - tune_report::columns(&plain));
+            line.push_str(&fill);
+            line.push_str(&cut(summary, room));
+        }
+    }
+    Ok(output::lines(lines)?)
+}
+
+fn open(directory: Option<&Path>) -> Result<Catalog, Failure> {
+    let catalog = Catalog::open(directory, None)?;
+    for warning in &catalog.warnings {
+        output::note(&format!("warning: {warning}"));
+    }
+    Ok(catalog)
+}
+
+/// The plugin that was asked for, and what it is.
+fn find(args: &PluginArgs) -> Result<(Candidate, Inspection), Failure> {
+    let catalog = open(args.plugins.dir.as_deref())?;
+    let candidate = catalog
+        .find(&args.plugin, None, Path::new(""))
+        .map_err(|unknown| Failure::usage(format!("{}\n  hint: {}", unknown.message, unknown.hint)))?;
+    let inspection = candidate.inspect().map_err(|error| {
+        let message = format!("{}: {}\n  hint: {}", args.plugin, error.message, error.hint);
+        Failure::rejected(anyhow::Error::msg(message))
+    })?;
+    Ok((candidate, inspection))
+}
+
+fn inspect(args: &PluginArgs) -> Result<(), Failure> {
+    let (candidate, inspection) = find(args)?;
+    if args.format.is_json() {
+        return Ok(output::json(&inspection_json(&candidate, &inspection))?);
+    }
+    let manifest = &inspection.manifest;
+    let mut lines = vec![format!(
+        "{} {}: a {} for tune:plugin {}",
+        candidate.name, manifest.version, inspection.kind, inspection.contract
+    )];
+    let mut say = |name: &str, value: &str| {
+        if !value.is_empty() {
+            lines.push(format!("  {name:<10} {value}"));
+        }
+    };
+    say("summary", &manifest.summary);
+    say("licence", &manifest.licence);
+    say("from", &candidate.source.to_string());
+    say("size", &format!("{} bytes, {} core module(s)", inspection.size, inspection.core_modules));
+    say("hash", &inspection.hash_hex());
+    say("wants", &manifest.grants.join(", "));
+    say("can change", &manifest.mutable_parameters.join(", "));
+    let traits: Vec<&str> = [
+        (manifest.learns, "learns from results"),
+        (manifest.pauses, "pauses trials"),
+        (manifest.clones, "clones trials"),
+        (manifest.changes_config, "changes configurations"),
+    ]
+    .into_iter()
+    .filter_map(|(is, what)| is.then_some(what))
+    .collect();
+    say("it", &traits.join(", "));
+    lines.extend(option_lines(&manifest.options));
+    lines.push("imports".to_owned());
+    lines.extend(inspection.imports.iter().map(import_line));
+    Ok(output::lines(lines.iter().map(|line| clean(line)))?)
+}
+
+/// The options of a manifest's JSON Schema, one a line.
+fn option_lines(schema: &Value) -> Vec<String> {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for (name, option) in properties {
+        let text = |key: &str| option.get(key).and_then(Value::as_str).unwrap_or_default();
+        let mut facts = Vec::new();
+        if !text("type").is_empty() {
+            facts.push(text("type").to_owned());
+        }
+        for (key, word) in [
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "below"),
+            ("enum", "one of"),
+            ("default", "default"),
+        ] {
+            if let Some(value) = option.get(key) {
+                facts.push(format!("{word} {value}"));
+            }
+        }
+        lines.push(format!("  {name} ({})", facts.join(", ")));
+        if !text("description").is_empty() {
+            lines.push(format!("      {}", text("description")));
+        }
+    }
+    if !lines.is_empty() {
+        lines.insert(0, "options".to_owned());
+    }
+    lines
+}
+
+fn verdict_of(import: &Import) -> String {
+    match &import.status {
+        ImportStatus::Satisfied => "satisfied".to_owned(),
+        ImportStatus::Denied => "there, but every use is refused".to_owned(),
+        ImportStatus::Refused => "refused: no plugin is given it".to_owned(),
+        ImportStatus::Newer { missing } if missing.is_empty() => "newer than this host".to_owned(),
+        ImportStatus::Newer { missing } => {
+            format!("newer than this host: no {}", missing.join(", no "))
+        }
+        ImportStatus::Unknown { near: None } => "unknown to this host".to_owned(),
+        ImportStatus::Unknown { near: Some(near) } => format!("unknown; the host has {near}"),
+    }
+}
+
+fn import_line(import: &Import) -> String {
+    format!("  {:<44} {}", import.name, verdict_of(import))
+}
+
+fn inspection_json(candidate: &Candidate, inspection: &Inspection) -> Value {
+    json!({
+        "name": candidate.name,
+        "kind": inspection.kind.name(),
+        "contract": inspection.contract,
+        "source": candidate.source.to_string(),
+        "size": inspection.size,
+        "hash": inspection.hash_hex(),
+        "manifest": inspection.manifest,
+        "exports": inspection.exports,
+        "imports": inspection.imports.iter().map(|import| json!({
+            "name": import.name,
+            "status": verdict_of(import),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// Loads it as a run would.
+fn check(args: &PluginArgs) -> Result<(), Failure> {
+    let (candidate, inspection) = find(args)?;
+    let metering = match candidate.source {
+        Source::Embedded => Metering::Fuel,
+        Source::File(_) => Metering::Full,
+    };
+    let runtime = prepare::runtime()?;
+    let loaded = output::while_waiting("compiling", || {
+        runtime.load(&args.plugin, &candidate.bytes, metering, false, &Limits::default())
+    });
+    if loaded.is_err() {
+        // Which imports are in the way, beside the first that the error names.
+        for import in &inspection.imports {
+            if import.status != ImportStatus::Satisfied {
+                output::note(&clean(&import_line(import)));
+            }
+        }
+    }
+    loaded.map_err(|error| prepare::rejected(&error))?;
+    if args.format.is_json() {
+        let mut value = inspection_json(&candidate, &inspection);
+        if let Some(object) = value.as_object_mut() {
+            object.insert("usable".to_owned(), true.into());
+        }
+        return Ok(output::json(&value)?);
+    }
+    let mut lines = vec![format!(
+        "{}: a {} that this host can run",
+        clean(&candidate.name),
+        inspection.kind
+    )];
+    lines.extend(inspection.imports.iter().map(|i| clean(&import_line(i)).into_owned()));
+    Ok(output::lines(lines)?)
+}

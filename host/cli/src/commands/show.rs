@@ -1,0 +1,101 @@
+//! `show RUN [TRIAL]`: a run with its trials, or one trial in full, or its log.
+
+use std::path::Path;
+
+use tune_report::{TrialView, clean, cut};
+use tune_store::{LogOf, RunReader};
+
+use crate::args::ShowArgs;
+use crate::failure::{Failure, Verdict};
+use crate::history::History;
+use crate::output::{self, Page};
+use crate::runs_dir;
+
+pub(crate) fn show(args: &ShowArgs) -> Result<Verdict, Failure> {
+    let path = runs_dir::find(&args.runs.dir, &args.run)?;
+    let history = History::read(&path)?;
+    match args.trial {
+        None => show_run(&path, &history, args),
+        Some(id) => show_trial(&path, &history, id, args),
+    }?;
+    Ok(Verdict::Done)
+}
+
+fn show_run(path: &Path, history: &History, args: &ShowArgs) -> Result<(), Failure> {
+    let view = &history.view;
+    if args.format.is_json() {
+        return Ok(output::json(&tune_report::run_json(view))?);
+    }
+    let page = Page::of_stdout();
+    let reason = view.reason.lines().next().unwrap_or_default();
+    let status = if reason.is_empty() {
+        view.status.clone()
+    } else {
+        format!("{}: {reason}", view.status)
+    };
+    let counts: Vec<String> = view
+        .counts()
+        .named()
+        .into_iter()
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let plan = &history.plan;
+    let mut lines = vec![
+        format!("{} · {}", view.name, clean(&status)),
+        format!(
+            "{}, {}, {} · seed {} · {} slots",
+            clean(&plan.trainable),
+            clean(&plan.searcher.0),
+            clean(&plan.scheduler.0),
+            plan.seed,
+            plan.slots
+        ),
+        format!("trials: {} ({})", view.trials.len(), counts.join(", ")),
+        format!("digest: {} after {} handovers", view.digest, view.handovers),
+    ];
+    if matches!(view.status.as_str(), "stopped" | "interrupted") {
+        lines.push(format!("go on:  {}", runs_dir::resume_command(path)));
+    }
+    if !view.trials.is_empty() {
+        lines.push(String::new());
+        let trials: Vec<&TrialView> = view.trials.iter().collect();
+        lines.extend(tune_report::trials_table(view, &trials, page.width, page.color));
+    }
+    Ok(output::lines(lines)?)
+}
+
+fn show_trial(path: &Path, history: &History, id: u32, args: &ShowArgs) -> Result<(), Failure> {
+    let view = &history.view;
+    let Some(trial) = view.trial(id) else {
+        return Err(Failure::usage(format!(
+            "run {} has no trial {id}\n  hint: {}",
+            view.name,
+            match view.trials.len() {
+                0 => "it has none yet".to_owned(),
+                count => format!("its trials are 0 to {}", count - 1),
+            }
+        )));
+    };
+    if args.log {
+        let log = RunReader::open(path)?.log(LogOf::Trial(id))?;
+        if log.is_empty() {
+            output::note(&format!("trial {id} has logged nothing"));
+        }
+        // Bytes of a guest: nothing that could steer a terminal goes through.
+        let text = String::from_utf8_lossy(&log);
+        return Ok(output::lines(text.lines().map(clean))?);
+    }
+    let objective = view.objective.as_ref();
+    if args.format.is_json() {
+        return Ok(output::json(&tune_report::trial_json(trial, objective, true))?);
+    }
+    let page = Page::of_stdout();
+    let mut lines = tune_report::trial_details(trial, objective, page.width, page.color);
+    let files = path.join("trials").join(format!("{id:06}"));
+    if files.is_dir() {
+        let text = format!("files: {}", files.display());
+        lines.push(String::new());
+        lines.push(cut(&clean(&text), page.width).into_owned());
+    }
+    Ok(output::lines(lines)?)
+}

@@ -1,0 +1,439 @@
+//! From a checked experiment, or the header of a run, to everything that a run is carried out with:
+//! plugins are found, checked against the plan, loaded; data are opened and hashed. Whatever is
+//! wrong is told here, before anything is written.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tune_core::{EnginePlan, Metering};
+use tune_experiment::{Diagnostic, ExperimentPlan};
+use tune_runner::RunParts;
+use tune_runtime::{
+    DataSets, Grants, InitError, Inspection, LoadError, Plugin, PluginKind, Runtime, RuntimeOptions,
+};
+use tune_store::{Header, PluginRecord};
+
+use crate::catalog::{Candidate, Catalog, Source};
+use crate::failure::Failure;
+use crate::history::start_digest;
+use crate::output;
+use crate::settings::Settings;
+use crate::{data, machine};
+
+/// A run that can begin or go on.
+pub(crate) struct Prepared {
+    /// Names and options of plugins as they will be recorded.
+    pub(crate) plan: EnginePlan,
+    /// The start of the digest.
+    pub(crate) digest: [u8; 32],
+    /// What it is carried out with.
+    pub(crate) parts: RunParts,
+    /// Hashes of all that went in.
+    pub(crate) records: Vec<PluginRecord>,
+    /// Where plugins come from that are not built in.
+    pub(crate) plugin_files: Vec<(String, PathBuf)>,
+}
+
+/// The runtime, with compiled code kept where the system keeps such things.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let options = RuntimeOptions {
+        cache_dir: machine::cache_dir(),
+    };
+    match Runtime::new(options) {
+        Ok(runtime) => Ok(runtime),
+        Err(error) => {
+            output::note(&format!("warning: {error}; plugins are compiled every time"));
+            Ok(Runtime::new(RuntimeOptions::default())?)
+        }
+    }
+}
+
+/// The key of the experiment file that names the plugin.
+fn key_of(experiment: &ExperimentPlan, kind: PluginKind) -> String {
+    let role = kind.name();
+    let inner = ["plugin", "path"].map(|key| format!("{role}.{key}"));
+    let found = inner.into_iter().find(|key| experiment.locate(key).is_some());
+    found.unwrap_or_else(|| role.to_owned())
+}
+
+/// How metering is chosen where the file does not say: built-in plugins are known not to need the
+/// second net.
+fn default_metering(source: &Source) -> Metering {
+    match source {
+        Source::Embedded => Metering::Fuel,
+        Source::File(_) => Metering::Full,
+    }
+}
+
+/// A plugin that was found and looked into.
+struct Chosen {
+    kind: PluginKind,
+    candidate: Candidate,
+    inspection: Inspection,
+}
+
+/// A new run.
+pub(crate) fn new_run(
+    experiment: &ExperimentPlan,
+    catalog: &Catalog,
+    runtime: &Runtime,
+) -> Result<Prepared, Failure> {
+    let mut plan = experiment.engine.clone();
+    let chosen = choose(experiment, catalog)?;
+    for one in &chosen {
+        let name = one.candidate.name.clone();
+        match one.kind {
+            PluginKind::Trainable => {
+                plan.trainable = name;
+                if !experiment.metering_given {
+                    plan.metering = default_metering(&one.candidate.source);
+                }
+            }
+            PluginKind::Searcher => plan.searcher.0 = name,
+            PluginKind::Scheduler => plan.scheduler.0 = name,
+        }
+    }
+    let mut wrong = Vec::new();
+    for one in &chosen {
+        check_options(experiment, one, &mut plan, &mut wrong);
+        check_wishes(experiment, one, &mut wrong);
+    }
+    let mut sets = DataSets::new();
+    let mut hashes = Vec::new();
+    for (index, set) in experiment.data.iter().enumerate() {
+        match data::grant(&mut sets, &set.name, &set.path) {
+            Ok(hash) => hashes.push((set.name.clone(), hash)),
+            Err(error) => wrong.push(experiment.diagnostic(
+                &format!("data[{index}].path"),
+                format!("data set `{}`: cannot read {}: {error}", set.name, set.path.display()),
+                "a directory or file that is there; a relative path starts from the directory of \
+                 this file",
+            )),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(experiment.diagnostics(wrong).into());
+    }
+    let plugin_files = chosen
+        .iter()
+        .filter_map(|one| match &one.candidate.source {
+            Source::Embedded => None,
+            Source::File(path) => Some((one.kind.name().to_owned(), path.clone())),
+        })
+        .collect();
+    let grants = Grants {
+        artifact: experiment.grants.artifact,
+        virtual_cost: experiment.grants.virtual_cost,
+    };
+    let prepared = assemble(plan, chosen, sets, &hashes, grants, plugin_files, runtime)?;
+    prepared.parts.check(&prepared.plan).map_err(|(role, error)| {
+        refusal_of(experiment, role, &error)
+            .unwrap_or_else(|| Failure::rejected(anyhow::anyhow!("the {role} does not start: {error}")))
+    })?;
+    Ok(prepared)
+}
+
+/// A run that goes on: the same plugins and data, or none.
+pub(crate) fn old_run(
+    plan: EnginePlan,
+    header: &Header,
+    settings: &Settings,
+    catalog: &Catalog,
+    runtime: &Runtime,
+) -> Result<Prepared, Failure> {
+    let mut chosen = Vec::new();
+    for kind in PluginKind::ALL {
+        let role = kind.name();
+        let recorded = header
+            .plugins
+            .iter()
+            .find(|record| record.role == role)
+            .ok_or_else(|| Failure::usage(format!("the run does not say which {role} it has")))?;
+        chosen.push(same_plugin(kind, recorded, settings, catalog)?);
+    }
+    let mut sets = DataSets::new();
+    let mut hashes = Vec::new();
+    for (name, path) in &settings.data {
+        let hash = data::grant(&mut sets, name, path).map_err(|error| {
+            Failure::usage(format!(
+                "data set `{name}`: cannot read {}: {error}\n  hint: a run goes on with the data that \
+                 it began with: put them back",
+                path.display()
+            ))
+        })?;
+        let role = data_role(name);
+        let recorded = header.plugins.iter().find(|record| record.role == role);
+        if recorded.is_none_or(|record| record.hash != hash.to_hex().as_str()) {
+            return Err(Failure::usage(format!(
+                "data set `{name}` has changed since the run began: {}\n  hint: a run goes on with the \
+                 data that it began with: put them back, or begin a new run",
+                path.display()
+            )));
+        }
+        hashes.push((name.clone(), hash));
+    }
+    let grants = Grants {
+        artifact: settings.grant_artifact,
+        virtual_cost: settings.grant_virtual_cost,
+    };
+    let files = settings.plugins.clone();
+    assemble(plan, chosen, sets, &hashes, grants, files, runtime)
+}
+
+/// The plugin that a run was begun with.
+fn same_plugin(
+    kind: PluginKind,
+    recorded: &PluginRecord,
+    settings: &Settings,
+    catalog: &Catalog,
+) -> Result<Chosen, Failure> {
+    let (role, name) = (kind.name(), &recorded.name);
+    let file = settings.plugins.iter().find(|(of, _)| of == role);
+    let candidate = match file {
+        Some((_, path)) => catalog.find(&path.to_string_lossy(), Some(kind), Path::new("")),
+        None => catalog.embedded(name, kind),
+    }
+    .map_err(|unknown| {
+        Failure::usage(format!(
+            "{}\n  hint: a run goes on with the plugins that it began with: put the {role} back",
+            unknown.message
+        ))
+    })?;
+    let hash = blake3::hash(&candidate.bytes);
+    if hash.to_hex().as_str() != recorded.hash {
+        let what = match file {
+            Some((_, path)) => format!(
+                "the {role} `{name}` has changed since the run began: {}\n  hint: put the file back \
+                 that the run began with, or begin a new run",
+                path.display()
+            ),
+            None => format!(
+                "the {role} `{name}` of this tune-host has changed since the run began\n  hint: go on \
+                 with the tune-host that began it, or begin a new run"
+            ),
+        };
+        return Err(Failure::usage(what));
+    }
+    let inspection = candidate.inspect().map_err(|error| rejected(&error))?;
+    Ok(Chosen {
+        kind,
+        candidate,
+        inspection,
+    })
+}
+
+/// Finds the plugins that the experiment names and looks into them.
+fn choose(experiment: &ExperimentPlan, catalog: &Catalog) -> Result<Vec<Chosen>, Failure> {
+    let base = Path::new(&experiment.file_name).parent().unwrap_or(Path::new(""));
+    let (mut chosen, mut wrong): (Vec<Chosen>, Vec<Diagnostic>) = (Vec::new(), Vec::new());
+    for kind in PluginKind::ALL {
+        let name = match kind {
+            PluginKind::Trainable => &experiment.engine.trainable,
+            PluginKind::Searcher => &experiment.engine.searcher.0,
+            PluginKind::Scheduler => &experiment.engine.scheduler.0,
+        };
+        let key = key_of(experiment, kind);
+        let candidate = match catalog.find(name, Some(kind), base) {
+            Ok(candidate) => candidate,
+            Err(unknown) => {
+                wrong.push(experiment.diagnostic(&key, unknown.message, unknown.hint));
+                continue;
+            }
+        };
+        let inspection = candidate.inspect().map_err(|error| {
+            let message = format!("{}: {}", candidate.name, error.message);
+            let diagnostic = experiment.diagnostic(&key, message, &error.hint);
+            Failure::rejected(experiment.diagnostics(vec![diagnostic]))
+        })?;
+        if inspection.kind == kind {
+            chosen.push(Chosen {
+                kind,
+                candidate,
+                inspection,
+            });
+        } else {
+            let message = format!("`{}` is a {}, not a {kind}", candidate.name, inspection.kind);
+            let hint = format!("there are {}", catalog.names_of(Some(kind)).join(", "));
+            wrong.push(experiment.diagnostic(&key, message, hint));
+        }
+    }
+    if wrong.is_empty() {
+        Ok(chosen)
+    } else {
+        Err(experiment.diagnostics(wrong).into())
+    }
+}
+
+/// Checks options against the manifest and writes them into the plan with their defaults.
+fn check_options(
+    experiment: &ExperimentPlan,
+    one: &Chosen,
+    plan: &mut EnginePlan,
+    wrong: &mut Vec<Diagnostic>,
+) {
+    let options = match one.kind {
+        PluginKind::Trainable => return,
+        PluginKind::Searcher => &mut plan.searcher.1,
+        PluginKind::Scheduler => &mut plan.scheduler.1,
+    };
+    let given: Map<String, Value> = serde_json::from_str(options).unwrap_or_default();
+    match one.inspection.manifest.check_options(&given) {
+        Ok(filled) => *options = Value::Object(filled).to_string(),
+        Err(errors) => wrong.extend(errors.iter().map(|error| {
+            option_error(experiment, one.kind.name(), &one.candidate.name, error)
+        })),
+    }
+}
+
+fn option_error(
+    experiment: &ExperimentPlan,
+    role: &str,
+    plugin: &str,
+    error: &tune_core::records::OptionError,
+) -> Diagnostic {
+    let (key, message) = if error.key.is_empty() {
+        (role.to_owned(), format!("{plugin}: {}", error.message))
+    } else {
+        let message = format!("option `{}` of {plugin}: {}", error.key, error.message);
+        (format!("{role}.{}", error.key), message)
+    };
+    let hint = if error.hint.is_empty() {
+        format!("`tune-host plugin inspect {plugin}` shows its options")
+    } else {
+        error.hint.clone()
+    };
+    experiment.diagnostic(&key, message, hint)
+}
+
+/// What a plugin refuses of the plan, pointing into the file; none if it failed otherwise.
+fn refusal_of(experiment: &ExperimentPlan, role: &str, error: &InitError) -> Option<Failure> {
+    let InitError::Options(errors) = error else {
+        return None;
+    };
+    let plugin = match role {
+        "searcher" => &experiment.engine.searcher.0,
+        _ => &experiment.engine.scheduler.0,
+    };
+    let all = errors
+        .iter()
+        .map(|error| option_error(experiment, role, plugin, error))
+        .collect();
+    Some(experiment.diagnostics(all).into())
+}
+
+/// What a plugin wants by its manifest, against what this host does and the file allows.
+fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagnostic>) {
+    let (name, manifest) = (&one.candidate.name, &one.inspection.manifest);
+    let mut refuse = |key: &str, message: String, hint: &str| {
+        wrong.push(experiment.diagnostic(key, message, hint));
+    };
+    if one.kind == PluginKind::Scheduler && (manifest.clones || manifest.changes_config) {
+        refuse(
+            &key_of(experiment, one.kind),
+            format!("`{name}` clones trials or changes them in mid-training, which needs snapshots: not in this version"),
+            "use fifo, asha or median-stopping",
+        );
+    }
+    if one.kind != PluginKind::Trainable {
+        return;
+    }
+    for grant in &manifest.grants {
+        match grant.as_str() {
+            "log" => {}
+            "artifact" if experiment.grants.artifact => {}
+            "virtual-cost" if experiment.grants.virtual_cost => {}
+            "data" if !experiment.data.is_empty() => {}
+            "data" => refuse(
+                "trainable",
+                format!("`{name}` reads data, and the experiment grants none"),
+                "write [[data]] with the name and the path of what it may read",
+            ),
+            "artifact" | "virtual-cost" => refuse(
+                "grants",
+                format!("`{name}` wants the grant `{grant}`"),
+                &format!("write [grants] and {grant} = true, if you trust it with that"),
+            ),
+            other => refuse(
+                "trainable",
+                format!("`{name}` wants the grant `{other}`: not in this version"),
+                "use another trainable, or another tune-host",
+            ),
+        }
+    }
+}
+
+fn data_role(name: &str) -> String {
+    format!("data:{name}")
+}
+
+/// Loads everything.
+fn assemble(
+    plan: EnginePlan,
+    chosen: Vec<Chosen>,
+    sets: DataSets,
+    data: &[(String, blake3::Hash)],
+    grants: Grants,
+    plugin_files: Vec<(String, PathBuf)>,
+    runtime: &Runtime,
+) -> Result<Prepared, Failure> {
+    let mut records = Vec::new();
+    let mut loaded = Vec::new();
+    for one in &chosen {
+        let metering = match one.kind {
+            PluginKind::Trainable => plan.metering,
+            _ => default_metering(&one.candidate.source),
+        };
+        let plugin = load(&plan, one, metering, runtime)?;
+        records.push(PluginRecord {
+            role: one.kind.name().to_owned(),
+            name: one.candidate.name.clone(),
+            version: plugin.version().to_owned(),
+            hash: one.inspection.hash_hex(),
+        });
+        loaded.push(plugin);
+    }
+    let mut data = data.to_vec();
+    data.sort_by(|a, b| a.0.cmp(&b.0));
+    records.extend(data.into_iter().map(|(name, hash)| PluginRecord {
+        role: data_role(&name),
+        name,
+        version: String::new(),
+        hash: hash.to_hex().to_string(),
+    }));
+    let [trainable, searcher, scheduler]: [Plugin; 3] = loaded
+        .try_into()
+        .map_err(|_| Failure::usage("a run has one trainable, one searcher and one scheduler"))?;
+    Ok(Prepared {
+        digest: start_digest(&plan, &records)?,
+        plan,
+        parts: RunParts {
+            trainable,
+            searcher,
+            scheduler,
+            data: Arc::new(sets),
+            grants,
+        },
+        records,
+        plugin_files,
+    })
+}
+
+fn load(
+    plan: &EnginePlan,
+    one: &Chosen,
+    metering: Metering,
+    runtime: &Runtime,
+) -> Result<Plugin, Failure> {
+    let (name, bytes) = (&one.candidate.name, &one.candidate.bytes);
+    output::while_waiting(
+        &format!("preparing the plugin {name} (it is compiled the first time)"),
+        || runtime.load(name, bytes, metering, plan.strict, &plan.limits),
+    )
+    .map_err(|error| rejected(&error))
+}
+
+/// A plugin that this host cannot run.
+pub(crate) fn rejected(error: &LoadError) -> Failure {
+    Failure::rejected(anyhow::anyhow!("{}\n  hint: {}", error.message, error.hint))
+}

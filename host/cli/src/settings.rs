@@ -1,0 +1,118 @@
+//! What a run keeps beside its plan, so that it can be resumed without its experiment file: what
+//! changes no decision, and where data and plugins were.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tune_experiment::{ExperimentPlan, Grants, Outputs};
+use tune_store::Header;
+
+use crate::failure::Failure;
+
+/// The key of the header's extra part.
+const KEY: &str = "settings";
+
+/// What a run keeps beside its plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    /// The experiment's name.
+    pub(crate) experiment: String,
+    /// The experiment file, for people.
+    pub(crate) file: String,
+    /// The seed was drawn, not given.
+    pub(crate) seed_drawn: bool,
+    /// Plugins that are no built-in ones: role and absolute path.
+    pub(crate) plugins: Vec<(String, PathBuf)>,
+    /// Data sets: names and absolute paths.
+    pub(crate) data: Vec<(String, PathBuf)>,
+    /// The trainable may write artifacts.
+    pub(crate) grant_artifact: bool,
+    /// The trainable reports its own cost.
+    pub(crate) grant_virtual_cost: bool,
+    /// Files for other tools: "json", "csv", "tensorboard".
+    pub(crate) outputs: Vec<String>,
+    /// Running time of the whole run.
+    pub(crate) time_budget: Option<Duration>,
+    /// Memory of all live trials, in bytes.
+    pub(crate) run_memory: Option<u64>,
+    /// Trial threads.
+    pub(crate) threads: Option<u32>,
+}
+
+impl Settings {
+    /// Of a new run.
+    pub(crate) fn of(
+        experiment: &ExperimentPlan,
+        seed_drawn: bool,
+        plugins: Vec<(String, PathBuf)>,
+    ) -> Self {
+        let Grants {
+            artifact,
+            virtual_cost,
+        } = experiment.grants;
+        let Outputs {
+            json,
+            csv,
+            tensorboard,
+        } = experiment.outputs;
+        let outputs = [(json, "json"), (csv, "csv"), (tensorboard, "tensorboard")];
+        Self {
+            experiment: experiment.name.clone(),
+            file: experiment.file_name.clone(),
+            seed_drawn,
+            plugins: plugins
+                .into_iter()
+                .map(|(role, path)| (role, absolute(path)))
+                .collect(),
+            data: experiment
+                .data
+                .iter()
+                .map(|set| (set.name.clone(), absolute(set.path.clone())))
+                .collect(),
+            grant_artifact: artifact,
+            grant_virtual_cost: virtual_cost,
+            outputs: outputs
+                .iter()
+                .filter(|(wanted, _)| *wanted)
+                .map(|(_, word)| (*word).to_owned())
+                .collect(),
+            time_budget: experiment.time_budget,
+            run_memory: experiment.run_memory,
+            threads: experiment.threads,
+        }
+    }
+
+    /// As the header keeps it.
+    pub(crate) fn to_extra(&self) -> Result<Map<String, Value>, Failure> {
+        Ok([(KEY.to_owned(), serde_json::to_value(self)?)]
+            .into_iter()
+            .collect())
+    }
+
+    /// From the header of a run.
+    pub(crate) fn from_header(header: &Header) -> Result<Self, Failure> {
+        let value = header.extra.get(KEY).cloned().unwrap_or_default();
+        serde_json::from_value(value).map_err(|error| {
+            Failure::usage(format!(
+                "the settings of the run cannot be read: {error}\n  hint: it was written by `{}`; \
+                 use that build",
+                header.build
+            ))
+        })
+    }
+
+    /// Which derived files are written.
+    pub(crate) fn report_outputs(&self) -> tune_report::Outputs {
+        // Words that only another build knows mean files that this one cannot write.
+        let known = self.outputs.iter().map(String::as_str);
+        let known = known.filter(|word| tune_report::Outputs::parse([*word]).is_ok());
+        tune_report::Outputs::parse(known).unwrap_or(tune_report::Outputs::NONE)
+    }
+}
+
+/// A resume may come from another directory. What is not there is refused when it is opened.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}

@@ -1,3 +1,70 @@
-//! Every benchmark: cargo run --release -p tune-bench -- NAME.
+//! Every benchmark: `cargo run --release -p tune-bench -- NAME`.
+//!
+//! Prints tables; asserts nothing about time. What must hold on every machine (equal digests, equal
+//! bits) makes the exit code non-zero. The last tables that somebody kept are in
+//! `docs/benchmarks.md`.
 
-fn main() {}
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
+mod derived;
+mod digest;
+mod digits;
+mod epoch;
+mod machine;
+mod nested;
+mod order;
+mod overhead;
+mod show;
+mod stage;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use stage::Stage;
+
+/// Runs on the stage; false if something that must hold did not.
+type Benchmark = fn(&Stage) -> Result<bool>;
+
+const ALL: [(&str, &str, Benchmark); 5] = [
+    ("digits", "tpe + asha against fifo on digits", digits::run),
+    ("digest", "one digest whatever the machine does", digest::run),
+    ("order", "deterministic against arrival order", order::run),
+    ("overhead", "trials and reports that do nothing", overhead::run),
+    ("epoch", "an epoch in the sandbox against native code", epoch::run),
+];
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let chosen: Vec<_> = match arguments.as_slice() {
+        ["all"] => ALL.to_vec(),
+        // Not for people: the process that the benchmark `digest` kills.
+        [digest::VICTIM, directory] => {
+            digest::victim(Path::new(directory))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        [name] => ALL.into_iter().filter(|(known, ..)| known == name).collect(),
+        _ => Vec::new(),
+    };
+    if chosen.is_empty() {
+        let names: Vec<String> = ALL
+            .iter()
+            .map(|(name, what, _)| format!("  {name:<9} {what}"))
+            .collect();
+        bail!("which benchmark?\n{}\n  all       all of them", names.join("\n"));
+    }
+    let stage = Stage::new()?;
+    println!("{}", machine::describe());
+    let mut holds = true;
+    for (name, what, benchmark) in chosen {
+        println!("\n## {what}\n`cargo run --release -p tune-bench -- {name}`\n");
+        holds &= benchmark(&stage)?;
+    }
+    Ok(if holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -230,9 +230,9 @@ fn panic_message(log: &[String]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn explained(error: impl Into<wasmtime::Error>) -> Box<PluginFault> {
+    fn explained(error: wasmtime::Error) -> Box<PluginFault> {
         explain(
-            &error.into(),
+            &error,
             Scene {
                 identity: &Identity {
                     name: "p".to_owned(),
@@ -263,7 +263,7 @@ mod tests {
                 FailureKind::BadValue,
             ),
         ] {
-            let fault = explained::<wasmtime::Error>(error);
+            let fault = explained(error);
             assert_eq!(fault.kind, kind, "{fault}");
             assert!(!fault.hint.is_empty());
         }
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn running_out_of_fuel_names_the_limit() {
-        let fault = explained(Trap::OutOfFuel);
+        let fault = explained(Trap::OutOfFuel.into());
         assert_eq!(
             fault.to_string(),
             "p 1: step: out-of-fuel: it burned all of its 7 units of fuel (fuel_per_step)"

@@ -266,8 +266,18 @@ mod tests {
     #[test]
     fn a_run_takes_its_name_seed_and_machine() {
         let cli = Cli::try_parse_from([
-            "tune-host", "run", "a.toml", "--name", "x", "--seed", "7", "--threads", "2", "-q",
-            "--format", "json",
+            "tune-host",
+            "run",
+            "a.toml",
+            "--name",
+            "x",
+            "--seed",
+            "7",
+            "--threads",
+            "2",
+            "-q",
+            "--format",
+            "json",
         ]);
         let Command::Run(args) = cli.unwrap().command else {
             panic!("not run");

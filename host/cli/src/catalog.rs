@@ -70,7 +70,9 @@ impl Candidate {
             return Err(failed(std::io::Error::other("it is a directory")));
         }
         let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+        file.take(MAX_FILE_BYTES)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let mut candidate = Self {
             name: stem.into_owned(),
@@ -125,13 +127,21 @@ impl Catalog {
         for directory in &directories {
             catalog.add_directory(directory)?;
         }
+        catalog.candidates.extend(Self::built_in().candidates);
+        Ok(catalog)
+    }
+
+    /// Only what is in the binary.
+    pub(crate) fn built_in() -> Self {
         let embedded = tune_embedded::all().iter().map(|plugin| Candidate {
             name: plugin.name.to_owned(),
             source: Source::Embedded,
             bytes: plugin.bytes.into(),
         });
-        catalog.candidates.extend(embedded);
-        Ok(catalog)
+        Self {
+            candidates: embedded.collect(),
+            warnings: Vec::new(),
+        }
     }
 
     fn add_directory(&mut self, directory: &Path) -> Result<(), Failure> {
@@ -179,10 +189,15 @@ impl Catalog {
 
     /// All plugins that can be named, each once.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
-        self.candidates.iter().enumerate().filter_map(|(i, candidate)| {
-            let mut before = self.candidates.iter().take(i);
-            before.all(|other| other.name != candidate.name).then_some(candidate)
-        })
+        self.candidates
+            .iter()
+            .enumerate()
+            .filter_map(|(i, candidate)| {
+                let mut before = self.candidates.iter().take(i);
+                before
+                    .all(|other| other.name != candidate.name)
+                    .then_some(candidate)
+            })
     }
 
     /// A plugin by its name.
@@ -278,7 +293,9 @@ mod tests {
     #[test]
     fn the_shipped_plugins_are_found_by_name() {
         let catalog = Catalog::open(None, None).unwrap();
-        let tpe = catalog.find("tpe", Some(PluginKind::Searcher), Path::new("")).unwrap();
+        let tpe = catalog
+            .find("tpe", Some(PluginKind::Searcher), Path::new(""))
+            .unwrap();
         assert_eq!(tpe.source, Source::Embedded);
         assert_eq!(tpe.inspect().unwrap().kind, PluginKind::Searcher);
     }
@@ -341,7 +358,11 @@ mod tests {
         let catalog = Catalog::open(None, None).unwrap();
         assert!(catalog.find("mine.wasm", None, dir.path()).is_ok());
         let missing = catalog.find("./other.wasm", None, dir.path()).unwrap_err();
-        assert!(missing.message.contains("other.wasm"), "{}", missing.message);
+        assert!(
+            missing.message.contains("other.wasm"),
+            "{}",
+            missing.message
+        );
         assert!(missing.hint.contains("plugin list"), "{}", missing.hint);
     }
 }

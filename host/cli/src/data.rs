@@ -41,7 +41,9 @@ fn hash(sets: &DataSets, name: &str) -> io::Result<blake3::Hash> {
         while offset < size {
             let read = sets.read(file, offset, &mut buffer)?;
             if read == 0 {
-                return Err(io::Error::other(format!("{file} became shorter while it was read")));
+                return Err(io::Error::other(format!(
+                    "{file} became shorter while it was read"
+                )));
             }
             hasher.update(buffer.get(..read).unwrap_or_default());
             offset += read as u64;

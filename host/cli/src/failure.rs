@@ -122,7 +122,10 @@ mod tests {
         let inner = io::Error::other("disk \u{1b}[31mon fire");
         let error = anyhow::Error::new(inner).context("reading");
         let failure = Failure::from(error);
-        assert_eq!(failure.message(), "reading\n  caused by: disk \u{fffd}[31mon fire");
+        assert_eq!(
+            failure.message(),
+            "reading\n  caused by: disk \u{fffd}[31mon fire"
+        );
         let quoted = Failure::usage("reading: gone\n  hint: look");
         assert_eq!(quoted.message(), "reading: gone\n  hint: look");
     }

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use tune_core::records::{Ending, Metric, TrialId};
 use tune_core::{Engine, EnginePlan, Entry, Handover, Ingredient, Phase};
-use tune_report::{BestReport, ComparedRun, ReportView, RunView, Scope, TrialStatus, TrialView, best_trial};
+use tune_report::{
+    BestReport, ComparedRun, ReportView, RunView, Scope, TrialStatus, TrialView, best_trial,
+};
 use tune_runner::Wall;
 use tune_store::{Header, PluginRecord, Row, RunReader, RunState, RunStatus};
 
@@ -111,7 +113,8 @@ impl History {
                     row.sequence
                 ))
             };
-            let entry: Entry = postcard::from_bytes(&row.body).map_err(|e| damaged(e.to_string()))?;
+            let entry: Entry =
+                postcard::from_bytes(&row.body).map_err(|e| damaged(e.to_string()))?;
             let handover = engine.fold(&entry).map_err(|e| damaged(e.to_string()))?;
             let wall = Wall {
                 timestamp_ms: row.wall_ms,

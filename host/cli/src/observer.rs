@@ -144,10 +144,13 @@ impl Watcher {
         }
         self.note_best(engine);
         if let Some(feed) = &self.feed {
-            let created = handover.created.iter().map(|(trial, config)| DerivedRecord::Config {
-                trial: *trial,
-                config: config.clone(),
-            });
+            let created = handover
+                .created
+                .iter()
+                .map(|(trial, config)| DerivedRecord::Config {
+                    trial: *trial,
+                    config: config.clone(),
+                });
             let report = report.map(|(trial, report)| DerivedRecord::Report { trial, report });
             feed.send(
                 handover.sequence,

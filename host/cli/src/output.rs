@@ -44,7 +44,11 @@ pub(crate) fn while_waiting<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let shown = tune_report::cut(what, width.saturating_sub(1));
     drop(write!(io::stderr().lock(), "{shown}\r"));
     let done = work();
-    drop(write!(io::stderr().lock(), "{}\r", " ".repeat(tune_report::columns(&shown))));
+    drop(write!(
+        io::stderr().lock(),
+        "{}\r",
+        " ".repeat(tune_report::columns(&shown))
+    ));
     done
 }
 

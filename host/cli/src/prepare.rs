@@ -43,7 +43,9 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
     match Runtime::new(options) {
         Ok(runtime) => Ok(runtime),
         Err(error) => {
-            output::note(&format!("warning: {error}; plugins are compiled every time"));
+            output::note(&format!(
+                "warning: {error}; plugins are compiled every time"
+            ));
             Ok(Runtime::new(RuntimeOptions::default())?)
         }
     }
@@ -53,7 +55,9 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 fn key_of(experiment: &ExperimentPlan, kind: PluginKind) -> String {
     let role = kind.name();
     let inner = ["plugin", "path"].map(|key| format!("{role}.{key}"));
-    let found = inner.into_iter().find(|key| experiment.locate(key).is_some());
+    let found = inner
+        .into_iter()
+        .find(|key| experiment.locate(key).is_some());
     found.unwrap_or_else(|| role.to_owned())
 }
 
@@ -106,7 +110,11 @@ pub(crate) fn new_run(
             Ok(hash) => hashes.push((set.name.clone(), hash)),
             Err(error) => wrong.push(experiment.diagnostic(
                 &format!("data[{index}].path"),
-                format!("data set `{}`: cannot read {}: {error}", set.name, set.path.display()),
+                format!(
+                    "data set `{}`: cannot read {}: {error}",
+                    set.name,
+                    set.path.display()
+                ),
                 "a directory or file that is there; a relative path starts from the directory of \
                  this file",
             )),
@@ -127,10 +135,14 @@ pub(crate) fn new_run(
         virtual_cost: experiment.grants.virtual_cost,
     };
     let prepared = assemble(plan, chosen, sets, &hashes, grants, plugin_files, runtime)?;
-    prepared.parts.check(&prepared.plan).map_err(|(role, error)| {
-        refusal_of(experiment, role, &error)
-            .unwrap_or_else(|| Failure::rejected(anyhow::anyhow!("the {role} does not start: {error}")))
-    })?;
+    prepared
+        .parts
+        .check(&prepared.plan)
+        .map_err(|(role, error)| {
+            refusal_of(experiment, role, &error).unwrap_or_else(|| {
+                Failure::rejected(anyhow::anyhow!("the {role} does not start: {error}"))
+            })
+        })?;
     Ok(prepared)
 }
 
@@ -225,7 +237,9 @@ fn same_plugin(
 
 /// Finds the plugins that the experiment names and looks into them.
 fn choose(experiment: &ExperimentPlan, catalog: &Catalog) -> Result<Vec<Chosen>, Failure> {
-    let base = Path::new(&experiment.file_name).parent().unwrap_or(Path::new(""));
+    let base = Path::new(&experiment.file_name)
+        .parent()
+        .unwrap_or(Path::new(""));
     let (mut chosen, mut wrong): (Vec<Chosen>, Vec<Diagnostic>) = (Vec::new(), Vec::new());
     for kind in PluginKind::ALL {
         let name = match kind {
@@ -253,7 +267,10 @@ fn choose(experiment: &ExperimentPlan, catalog: &Catalog) -> Result<Vec<Chosen>,
                 inspection,
             });
         } else {
-            let message = format!("`{}` is a {}, not a {kind}", candidate.name, inspection.kind);
+            let message = format!(
+                "`{}` is a {}, not a {kind}",
+                candidate.name, inspection.kind
+            );
             let hint = format!("there are {}", catalog.names_of(Some(kind)).join(", "));
             wrong.push(experiment.diagnostic(&key, message, hint));
         }
@@ -280,9 +297,11 @@ fn check_options(
     let given: Map<String, Value> = serde_json::from_str(options).unwrap_or_default();
     match one.inspection.manifest.check_options(&given) {
         Ok(filled) => *options = Value::Object(filled).to_string(),
-        Err(errors) => wrong.extend(errors.iter().map(|error| {
-            option_error(experiment, one.kind.name(), &one.candidate.name, error)
-        })),
+        Err(errors) => wrong.extend(
+            errors
+                .iter()
+                .map(|error| option_error(experiment, one.kind.name(), &one.candidate.name, error)),
+        ),
     }
 }
 
@@ -331,7 +350,9 @@ fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagn
     if one.kind == PluginKind::Scheduler && (manifest.clones || manifest.changes_config) {
         refuse(
             &key_of(experiment, one.kind),
-            format!("`{name}` clones trials or changes them in mid-training, which needs snapshots: not in this version"),
+            format!(
+                "`{name}` clones trials or changes them in mid-training, which needs snapshots: not in this version"
+            ),
             "use fifo, asha or median-stopping",
         );
     }

@@ -37,7 +37,9 @@ pub(crate) fn find(runs: &Path, wanted: &str) -> Result<PathBuf, Failure> {
     } else {
         "`tune-host runs` lists the runs".to_owned()
     };
-    Err(Failure::usage(format!("there is no run `{wanted}`\n  hint: {hint}")))
+    Err(Failure::usage(format!(
+        "there is no run `{wanted}`\n  hint: {hint}"
+    )))
 }
 
 /// The names that were probably meant, the nearest first.
@@ -53,7 +55,8 @@ pub(crate) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Ve
         .filter_map(|name| {
             let lower = name.to_lowercase();
             let distance = strsim::osa_distance(&wanted, &lower);
-            let begins = wanted.len() >= 2 && (lower.starts_with(&wanted) || wanted.starts_with(&lower));
+            let begins =
+                wanted.len() >= 2 && (lower.starts_with(&wanted) || wanted.starts_with(&lower));
             (begins || distance <= (name.chars().count() / 3).max(1)).then_some((distance, name))
         })
         .collect();
@@ -183,7 +186,10 @@ mod tests {
 
     #[test]
     fn the_command_to_go_on_survives_a_shell() {
-        assert_eq!(resume_command(Path::new("runs/digits")), "tune-host resume runs/digits");
+        assert_eq!(
+            resume_command(Path::new("runs/digits")),
+            "tune-host resume runs/digits"
+        );
         assert_eq!(quoted(Path::new("my runs/it's")), r"'my runs/it'\''s'");
     }
 }

@@ -88,7 +88,12 @@ impl Screen {
         }
         queue!(out, MoveToColumn(0))?;
         for line in lines {
-            queue!(out, Clear(ClearType::UntilNewLine), Print(line), Print("\r\n"))?;
+            queue!(
+                out,
+                Clear(ClearType::UntilNewLine),
+                Print(line),
+                Print("\r\n")
+            )?;
         }
         queue!(out, Clear(ClearType::FromCursorDown), EndSynchronizedUpdate)?;
         out.flush()?;

@@ -85,7 +85,10 @@ impl Session<'_> {
             output::note(&format!("warning: {error}"));
             None
         });
-        let plugins = format!("{}, {}, {}", plan.trainable, plan.searcher.0, plan.scheduler.0);
+        let plugins = format!(
+            "{}, {}, {}",
+            plan.trainable, plan.searcher.0, plan.scheduler.0
+        );
         let mut watcher = Watcher::new(
             name_of(self.path),
             plugins,
@@ -112,7 +115,10 @@ impl Session<'_> {
     /// How it is carried out here.
     fn options(&self) -> Result<RunOptions, Failure> {
         let memory_bytes = self.prepared.plan.limits.memory_bytes.max(1);
-        let run_memory = self.settings.run_memory.unwrap_or_else(machine::default_run_memory);
+        let run_memory = self
+            .settings
+            .run_memory
+            .unwrap_or_else(machine::default_run_memory);
         let by_memory = usize::try_from(run_memory / memory_bytes).unwrap_or(usize::MAX);
         if by_memory == 0 {
             return Err(Failure::usage(format!(
@@ -123,7 +129,10 @@ impl Session<'_> {
         let wanted = self.machine.threads.or(self.settings.threads);
         let threads = wanted.map_or_else(machine::cores, |threads| threads as usize);
         Ok(RunOptions {
-            threads: threads.min(by_memory).min(self.prepared.plan.slots as usize).max(1),
+            threads: threads
+                .min(by_memory)
+                .min(self.prepared.plan.slots as usize)
+                .max(1),
             run_memory,
             time_budget: self
                 .settings
@@ -136,8 +145,16 @@ impl Session<'_> {
 
     fn introduce(&self) {
         let plan = &self.prepared.plan;
-        let drawn = if self.settings.seed_drawn { " (drawn)" } else { "" };
-        let verb = if self.rows.is_empty() { "run" } else { "going on with" };
+        let drawn = if self.settings.seed_drawn {
+            " (drawn)"
+        } else {
+            ""
+        };
+        let verb = if self.rows.is_empty() {
+            "run"
+        } else {
+            "going on with"
+        };
         output::note(&format!(
             "{verb} {} · seed {}{drawn}",
             runs_dir::quoted(self.path),
@@ -168,7 +185,10 @@ impl Session<'_> {
         };
         let objective = prepared.plan.objectives.first();
         let mut summary = Map::new();
-        summary.insert(ELAPSED.to_owned(), json!(u64::try_from(elapsed.as_millis()).unwrap_or(0)));
+        summary.insert(
+            ELAPSED.to_owned(),
+            json!(u64::try_from(elapsed.as_millis()).unwrap_or(0)),
+        );
         if let Ok(ended) = &result {
             summary.insert("trials".to_owned(), json!(trials(&ended.counts)));
         }
@@ -195,7 +215,10 @@ impl Session<'_> {
         }
         let ended = ended.map_err(|error| {
             let command = runs_dir::resume_command(path);
-            Failure::resumable(anyhow::anyhow!("{}\ngo on with\n{command}", message_of(&error)))
+            Failure::resumable(anyhow::anyhow!(
+                "{}\ngo on with\n{command}",
+                message_of(&error)
+            ))
         })?;
         if !format.is_json() {
             let counts = counted(&ended.counts, ended.how);
@@ -216,7 +239,7 @@ impl Session<'_> {
                 };
                 lines.extend(outcome::best_lines(path, objective, &report, &best.config));
             } else {
-                lines.push("no best trial: none that did not fail has reported".to_owned());
+                lines.push("no best trial: all of them failed or reported nothing".to_owned());
             }
             lines.push(format!("digest {}", hex(&ended.digest)));
             output::lines(lines)?;
@@ -225,7 +248,11 @@ impl Session<'_> {
             output::note(&format!(
                 "{} failed; the first was trial {trial} ({kind}):\n{}\nmore: tune-host show {} {trial}",
                 plural(ended.counts.failed, "trial"),
-                message.lines().map(tune_report::clean).collect::<Vec<_>>().join("\n"),
+                message
+                    .lines()
+                    .map(tune_report::clean)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
                 runs_dir::quoted(path)
             ));
         }

@@ -35,7 +35,10 @@ mod tests {
     #[test]
     fn the_build_names_the_version_of_the_engine() {
         let version = wasmtime();
-        assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{version}");
+        assert!(
+            version.starts_with(|c: char| c.is_ascii_digit()),
+            "{version}"
+        );
         assert!(build().contains(version));
     }
 }

@@ -15,7 +15,10 @@ pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
     // Makes the cache directory as a run would, and warns if that fails.
     drop(prepare::runtime()?);
     let cache = machine::cache_dir().map(|path| path.display().to_string());
-    let embedded: Vec<&str> = tune_embedded::all().iter().map(|plugin| plugin.name).collect();
+    let embedded: Vec<&str> = tune_embedded::all()
+        .iter()
+        .map(|plugin| plugin.name)
+        .collect();
     if args.format.is_json() {
         output::json(&json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -43,7 +46,10 @@ pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
         ("memory", machine::memory_bytes().map_or_else(unknown, gib)),
         (
             "for trials",
-            format!("{} unless run_memory says otherwise", gib(machine::default_run_memory())),
+            format!(
+                "{} unless run_memory says otherwise",
+                gib(machine::default_run_memory())
+            ),
         ),
         (
             "cache",
@@ -51,7 +57,10 @@ pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
         ),
         ("plugins", embedded.join(", ")),
         ("wasm", WASM.to_owned()),
-        ("snapshots", "not in this version: a resume runs again what is missing".to_owned()),
+        (
+            "snapshots",
+            "not in this version: a resume runs again what is missing".to_owned(),
+        ),
     ];
     output::lines(lines.map(|(name, value)| format!("{name:<11} {value}")))?;
     Ok(Verdict::Done)

@@ -57,7 +57,11 @@ fn list(args: &PluginListArgs) -> Result<(), Failure> {
     let mut summaries = Vec::new();
     for (candidate, inspection) in &found {
         let (kind, version, summary) = inspection.as_ref().map_or(("unusable", "", ""), |i| {
-            (i.kind.name(), i.manifest.version.as_str(), i.manifest.summary.as_str())
+            (
+                i.kind.name(),
+                i.manifest.version.as_str(),
+                i.manifest.summary.as_str(),
+            )
         });
         table.rows.push(vec![
             kind.to_owned(),
@@ -100,7 +104,9 @@ fn find(args: &PluginArgs) -> Result<(Candidate, Inspection), Failure> {
     let catalog = open(args.plugins.dir.as_deref())?;
     let candidate = catalog
         .find(&args.plugin, None, Path::new(""))
-        .map_err(|unknown| Failure::usage(format!("{}\n  hint: {}", unknown.message, unknown.hint)))?;
+        .map_err(|unknown| {
+            Failure::usage(format!("{}\n  hint: {}", unknown.message, unknown.hint))
+        })?;
     let inspection = candidate.inspect().map_err(|error| {
         let message = format!("{}: {}\n  hint: {}", args.plugin, error.message, error.hint);
         Failure::rejected(anyhow::Error::msg(message))
@@ -126,7 +132,13 @@ fn inspect(args: &PluginArgs) -> Result<(), Failure> {
     say("summary", &manifest.summary);
     say("licence", &manifest.licence);
     say("from", &candidate.source.to_string());
-    say("size", &format!("{} bytes, {} core module(s)", inspection.size, inspection.core_modules));
+    say(
+        "size",
+        &format!(
+            "{} bytes, {} core module(s)",
+            inspection.size, inspection.core_modules
+        ),
+    );
     say("hash", &inspection.hash_hex());
     say("wants", &manifest.grants.join(", "));
     say("can change", &manifest.mutable_parameters.join(", "));
@@ -225,7 +237,13 @@ fn check(args: &PluginArgs) -> Result<(), Failure> {
     };
     let runtime = prepare::runtime()?;
     let loaded = output::while_waiting("compiling", || {
-        runtime.load(&args.plugin, &candidate.bytes, metering, false, &Limits::default())
+        runtime.load(
+            &args.plugin,
+            &candidate.bytes,
+            metering,
+            false,
+            &Limits::default(),
+        )
     });
     if loaded.is_err() {
         // Which imports are in the way, beside the first that the error names.
@@ -248,6 +266,11 @@ fn check(args: &PluginArgs) -> Result<(), Failure> {
         clean(&candidate.name),
         inspection.kind
     )];
-    lines.extend(inspection.imports.iter().map(|i| clean(&import_line(i)).into_owned()));
+    lines.extend(
+        inspection
+            .imports
+            .iter()
+            .map(|i| clean(&import_line(i)).into_owned()),
+    );
     Ok(output::lines(lines)?)
 }

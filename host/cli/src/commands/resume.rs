@@ -75,7 +75,7 @@ fn check_extension(path: &Path, history: &History, trials: Option<u32>) -> Resul
         return Ok(());
     }
     Err(Failure::usage(format!(
-        "{} has {planned} trials already\n  hint: --trials is the new total: more than {planned}",
+        "{} is a run of {planned} trials already\n  hint: --trials is the new total: more than {planned}",
         path.display()
     )))
 }

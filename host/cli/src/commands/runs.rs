@@ -29,6 +29,8 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<Verdict, Failure> {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
     let page = Page::of_stdout();
-    output::lines(tune_report::runs_table(&runs, now_ms, page.width, page.color))?;
+    output::lines(tune_report::runs_table(
+        &runs, now_ms, page.width, page.color,
+    ))?;
     Ok(Verdict::Done)
 }

@@ -59,7 +59,9 @@ fn show_run(path: &Path, history: &History, args: &ShowArgs) -> Result<(), Failu
     if !view.trials.is_empty() {
         lines.push(String::new());
         let trials: Vec<&TrialView> = view.trials.iter().collect();
-        lines.extend(tune_report::trials_table(view, &trials, page.width, page.color));
+        lines.extend(tune_report::trials_table(
+            view, &trials, page.width, page.color,
+        ));
     }
     Ok(output::lines(lines)?)
 }
@@ -87,7 +89,9 @@ fn show_trial(path: &Path, history: &History, id: u32, args: &ShowArgs) -> Resul
     }
     let objective = view.objective.as_ref();
     if args.format.is_json() {
-        return Ok(output::json(&tune_report::trial_json(trial, objective, true))?);
+        return Ok(output::json(&tune_report::trial_json(
+            trial, objective, true,
+        ))?);
     }
     let page = Page::of_stdout();
     let mut lines = tune_report::trial_details(trial, objective, page.width, page.color);

@@ -1,11 +1,6 @@
 //! Types and call stubs generated from `wit/`: one world that has every interface, so that all
 //! three kinds of plugin share one set of types.
 
-#![expect(
-    clippy::allow_attributes_without_reason,
-    reason = "generated; documented in the WIT"
-)]
-
 wasmtime::component::bindgen!({
     path: "../../wit",
     inline: "

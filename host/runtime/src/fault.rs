@@ -74,7 +74,8 @@ fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
         .iter()
         .map(|frame| {
             let name = match frame.func_name() {
-                Some(name) => message(&wasmtime_demangled(name)),
+                // Without the hash that Rust appends, which says nothing.
+                Some(name) => message(&format!("{:#}", rustc_demangle::demangle(name))),
                 None => format!("function {}", frame.func_index()),
             };
             let place = frame
@@ -87,16 +88,6 @@ fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
             }
         })
         .collect()
-}
-
-/// The readable form of a symbol: the hash at the end of a Rust name says nothing.
-fn wasmtime_demangled(name: &str) -> String {
-    match name.rsplit_once("::h") {
-        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            path.to_owned()
-        }
-        _ => name.to_owned(),
-    }
 }
 
 /// Kind, message and hint.
@@ -215,15 +206,16 @@ fn trapped(trap: Trap, scene: &Scene<'_>) -> (FailureKind, String, String) {
     }
 }
 
-/// What a Rust guest printed when it panicked.
+/// What a Rust guest said when it panicked: in one line by the SDK, in two by the standard library.
 fn panic_message(log: &[String]) -> Option<String> {
     let at = log.iter().rposition(|line| line.contains("panicked at"))?;
-    let place = log.get(at)?.split_once("panicked at ")?.1;
-    let said = log
-        .get(at + 1)
-        .and_then(|line| line.split_once(' '))
-        .map_or("", |(_, said)| said);
-    Some(format!("{said} ({})", place.trim_end_matches(':')))
+    let (_, after) = log.get(at)?.split_once("panicked at ")?;
+    if let Some((place, said)) = after.split_once(": ") {
+        return Some(format!("{said} ({place})"));
+    }
+    let said = log.get(at + 1).and_then(|line| line.split_once(' '));
+    let (_, said) = said.unwrap_or_default();
+    Some(format!("{said} ({})", after.trim_end_matches(':')))
 }
 
 #[cfg(test)]
@@ -289,12 +281,11 @@ mod tests {
             panic_message(&log).unwrap(),
             "no such layer (src/lib.rs:3:5)"
         );
+        let log = ["ERROR panicked at src/lib.rs:3:5: no such layer".to_owned()];
+        assert_eq!(
+            panic_message(&log).unwrap(),
+            "no such layer (src/lib.rs:3:5)"
+        );
         assert_eq!(panic_message(&[]), None);
-    }
-
-    #[test]
-    fn symbols_lose_their_hash_and_nothing_else() {
-        assert_eq!(wasmtime_demangled("a::b::h0123456789abcdef"), "a::b");
-        assert_eq!(wasmtime_demangled("a::hello"), "a::hello");
     }
 }

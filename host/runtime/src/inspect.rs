@@ -266,7 +266,11 @@ fn has_component_type(module: &[u8]) -> bool {
 
 fn refused(error: &InstrumentError, bytes: &[u8]) -> LoadError {
     let hint = match error {
-        InstrumentError::Invalid(e) if e.offset() >= (bytes.len() as u64).saturating_sub(1) => {
+        // The offset of a cut section is that of its head.
+        InstrumentError::Invalid(e)
+            if e.message().contains("unexpected end")
+                || e.offset() >= (bytes.len() as u64).saturating_sub(1) =>
+        {
             "the file ends too early: copy or build it again"
         }
         InstrumentError::Invalid(_) => {

@@ -1,6 +1,8 @@
 //! Plugins made of a few lines of WebAssembly text, each of which crosses one limit or stays just
 //! below it.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod files;
 mod guests;
 mod limits;

@@ -194,7 +194,9 @@ pub(crate) struct MachineArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunsDir {
     /// Directory of the runs
+    // An id of its own: those of flattened arguments share one namespace.
     #[arg(
+        id = "runs-dir",
         long = "runs",
         value_name = "DIR",
         env = "TUNE_HOST_RUNS",
@@ -207,7 +209,7 @@ pub(crate) struct RunsDir {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PluginsDir {
     /// A directory of `.wasm` plugins; they go before the built-in ones of the same name
-    #[arg(long = "plugins", value_name = "DIR")]
+    #[arg(id = "plugins-dir", long = "plugins", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 }
 
@@ -278,6 +280,8 @@ mod tests {
             "-q",
             "--format",
             "json",
+            "--plugins",
+            "mine",
         ]);
         let Command::Run(args) = cli.unwrap().command else {
             panic!("not run");
@@ -287,6 +291,7 @@ mod tests {
         assert_eq!(args.machine.threads, Some(2));
         assert!(args.machine.quiet && args.format.is_json());
         assert_eq!(args.runs.dir, PathBuf::from("runs"));
+        assert_eq!(args.plugins.dir, Some(PathBuf::from("mine")));
     }
 
     #[test]

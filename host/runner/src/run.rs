@@ -230,6 +230,8 @@ impl Coordinator<'_> {
             }
             if self.deadline.is_some_and(|at| Instant::now() >= at) {
                 self.deadline = None;
+                self.observer
+                    .remark("the time budget (`time_budget`) is spent: all trials are stopped");
                 self.hand_over(Event::TimeBudgetSpent)?;
                 continue;
             }
@@ -388,11 +390,17 @@ impl Coordinator<'_> {
                         control.cancel();
                     }
                     self.delivered.remove(trial);
-                    self.pool.forget(*trial);
+                    self.forget(*trial);
                 }
-                Effect::Release(trial) => self.pool.forget(*trial),
+                Effect::Release(trial) => self.forget(*trial),
                 Effect::Rebuild(trial) => drop(self.pool.take(*trial)),
             }
+        }
+    }
+
+    fn forget(&mut self, trial: TrialId) {
+        if let Some(instance) = self.pool.forget(trial) {
+            self.executor.clear(instance);
         }
     }
 

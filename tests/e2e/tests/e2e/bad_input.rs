@@ -127,7 +127,7 @@ fn a_plugin_of_another_kind() {
     let experiment = Experiment::branin(4).table("[scheduler]\nplugin = \"functions\"");
     refused_at(
         &experiment,
-        "plugin",
+        "plugin = \"functions\"",
         &["functions", "trainable", "scheduler"],
     );
 }

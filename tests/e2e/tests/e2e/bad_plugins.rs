@@ -47,7 +47,7 @@ fn patched(from: &[u8], to: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_text_file() {
-    rejected("print('hello')\n", &["not a WebAssembly"]);
+    rejected("print('hello')\n", &["the file is not WebAssembly"]);
 }
 
 #[test]
@@ -57,20 +57,23 @@ fn an_empty_file() {
 
 #[test]
 fn a_plain_core_module() {
-    rejected(b"\0asm\x01\0\0\0", &["core module", "wasm32-wasip2"]);
+    rejected(
+        b"\0asm\x01\0\0\0",
+        &["core WebAssembly module", "wasm32-wasip2"],
+    );
 }
 
 #[test]
 fn a_truncated_component() {
     let bytes = component();
-    rejected(&bytes[..bytes.len() / 2], &["truncated"]);
+    rejected(&bytes[..bytes.len() / 2], &["ends too early"]);
 }
 
 #[test]
 fn a_component_of_another_world() {
     rejected(
         patched(b"tune:plugin/", b"nope:plugin/"),
-        &["nope:plugin/trainable", "tune:plugin"],
+        &["it is no plugin", "nope:plugin/trainable", "tune:plugin"],
     );
 }
 
@@ -78,7 +81,7 @@ fn a_component_of_another_world() {
 fn a_component_of_a_newer_interface() {
     rejected(
         patched(b"/trainable@0.1.0", b"/trainable@0.9.0"),
-        &["tune:plugin/trainable@0.9.0", "0.1.0", "newer"],
+        &["built for tune:plugin 0.9", "speaks 0.1"],
     );
 }
 
@@ -94,7 +97,7 @@ fn a_component_that_imports_what_is_newer() {
 fn a_component_that_imports_what_nobody_knows() {
     rejected(
         patched(b"tune:plugin/log@0.1.0", b"tune:plugin/gut@0.1.0"),
-        &["tune:plugin/gut@0.1.0", "unknown"],
+        &["tune:plugin/gut@0.1.0", "does not have"],
     );
 }
 

@@ -101,10 +101,10 @@ fn a_plugin_in_a_directory_goes_before_a_shipped_one_of_its_name() {
         .position(|part| part == from)
         .unwrap();
     bytes[at..at + from.len()].copy_from_slice(b"\"random\"        ");
-    lab.write("mine/random.wasm", bytes);
+    lab.write("others/random.wasm", bytes);
     lab.run(
         &Experiment::branin(3),
-        &["--name", "mine", "--plugins", "mine"],
+        &["--name", "mine", "--plugins", "others"],
     )
     .exits(4)
     .says(&["deadlock"]);

@@ -100,10 +100,10 @@ impl Experiment {
         if !top.contains("trials = ") {
             top.push_str("\ntrials = 4");
         }
-        let space = match self.space.join("\n") {
-            space if space.is_empty() => "x = { uniform = [0.0, 1.0] }".to_owned(),
-            space => space,
-        };
+        let mut space = self.space.join("\n");
+        if !space.contains('{') {
+            space.push_str("\nx = { uniform = [0.0, 1.0] }");
+        }
         let mut tables = self.tables.join("\n\n");
         if !tables.contains("[searcher]") {
             tables.push_str("\n\n[searcher]\nplugin = \"random\"");

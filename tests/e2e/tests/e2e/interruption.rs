@@ -104,7 +104,7 @@ fn ctrl_c_finishes_the_steps_in_flight_and_says_how_to_go_on() {
 #[test]
 fn a_second_ctrl_c_does_not_wait_for_a_step_that_never_ends() {
     let lab = Lab::new();
-    let experiment = Experiment::of(tune_test_artifacts::TRIAL_SLEEPS);
+    let experiment = Experiment::of(tune_test_artifacts::TRIAL_SPINS);
     let file = lab.file(&experiment);
     let run = begin(&lab, &["run", &file], &lab.path("runs/exp/run.db"));
     run.interrupt();
@@ -117,7 +117,7 @@ fn a_second_ctrl_c_does_not_wait_for_a_step_that_never_ends() {
 #[test]
 fn a_run_in_progress_is_seen_as_running_and_is_not_resumed_twice() {
     let lab = Lab::new();
-    let experiment = Experiment::of(tune_test_artifacts::TRIAL_SLEEPS);
+    let experiment = Experiment::of(tune_test_artifacts::TRIAL_SPINS);
     let file = lab.file(&experiment);
     let run = begin(&lab, &["run", &file], &lab.path("runs/exp/run.db"));
     assert_eq!(lab.show("exp")["status"], "running");

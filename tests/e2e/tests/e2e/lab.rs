@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::OnceLock,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde_json::Value;
@@ -25,18 +25,19 @@ pub(crate) fn workspace() -> &'static Path {
         .unwrap()
 }
 
-/// The binary, of the profile with which this test was built. Cargo builds it when it is missing or
-/// older than its sources, else this takes a moment.
+/// The binary, of the profile with which this test was built. Where the build that made this test
+/// made it too, it is used; else cargo is asked for it, which may have to build wasmtime.
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         // PROFILE/deps/e2e-HASH
-        let profile = env::current_exe()
-            .unwrap()
-            .ancestors()
-            .nth(2)
-            .unwrap()
-            .to_owned();
+        let test = env::current_exe().unwrap();
+        let profile = test.ancestors().nth(2).unwrap();
+        let binary = profile.join("tune-host");
+        let made = fs::metadata(&binary).and_then(|file| file.modified());
+        if made.is_ok_and(|made| made > last_change()) {
+            return binary;
+        }
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .current_dir(workspace())
@@ -49,8 +50,31 @@ pub(crate) fn binary() -> &'static Path {
             cargo.status().unwrap().success(),
             "tune-host does not build"
         );
-        profile.join("tune-host")
+        binary
     })
+}
+
+/// When a source of the binary was changed last.
+fn last_change() -> SystemTime {
+    fn newest(path: &Path) -> SystemTime {
+        let entry = fs::metadata(path).unwrap();
+        if !entry.is_dir() {
+            return entry.modified().unwrap();
+        }
+        let children = fs::read_dir(path)
+            .unwrap()
+            .map(|child| child.unwrap().path());
+        children
+            .map(|child| newest(&child))
+            .max()
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+    let sources = ["host", "sdk", "plugins", "wit", "Cargo.toml", "Cargo.lock"];
+    sources
+        .map(|name| newest(&workspace().join(name)))
+        .into_iter()
+        .max()
+        .unwrap()
 }
 
 /// A temporary directory; commands run in it.

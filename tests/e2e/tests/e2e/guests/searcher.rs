@@ -30,7 +30,7 @@ mod searcher_outside_space {
     fn stops_the_run_after_three_bad_suggestions_in_a_row() {
         stops(
             tune_test_artifacts::SEARCHER_OUTSIDE_SPACE,
-            &["searcher-outside-space", "no_such_parameter", "three"],
+            &["searcher-outside-space", "x0", "3 bad suggestions"],
         );
     }
 }

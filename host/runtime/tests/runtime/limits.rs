@@ -145,14 +145,14 @@ fn a_step_that_never_ends_stops_at_its_deadline_at_each_level_that_has_one() {
             ..Limits::default()
         };
         let mut start = start(&limits);
-        start.control.arm(Duration::from_millis(50));
-        let control = Arc::clone(&start.control);
+        let control = Arc::new(Control::new());
         start.control = Arc::clone(&control);
         let mut trial = load(&trainable(SPIN, ""), metering)
             .unwrap()
             .trial(start)
             .unwrap();
         trial.setup(0).unwrap();
+        control.arm(Duration::from_millis(20));
         let fault = trial.step(0).unwrap_err();
         assert_eq!(
             fault.kind,

@@ -11,6 +11,13 @@ use crate::bindings::{scheduler, searcher, types as wit};
 #[error("{0}")]
 pub(crate) struct BadValue(String);
 
+/// An interface whose functions have other types than the contract's.
+pub(crate) fn mismatch(error: &wasmtime::Error) -> BadValue {
+    BadValue(format!(
+        "its functions have other types than the contract's: {error:#}"
+    ))
+}
+
 fn bad<T>(message: String) -> Result<T, BadValue> {
     Err(BadValue(message))
 }

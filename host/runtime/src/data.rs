@@ -33,7 +33,7 @@ pub enum DataSet {
 /// Where a file is.
 #[derive(Debug)]
 enum Place {
-    Open(File),
+    Open(std::fs::File),
     In(Arc<Dir>, String),
 }
 
@@ -62,7 +62,7 @@ impl DataSets {
             DataSet::File(file) => {
                 let size = file.metadata()?.len();
                 self.files
-                    .insert(name.to_owned(), (size, Place::Open(file)));
+                    .insert(name.to_owned(), (size, Place::Open(file.into_std())));
             }
             DataSet::Folder(dir) => self.list(name, Arc::new(dir))?,
         }
@@ -124,7 +124,7 @@ impl DataSets {
     pub fn read(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let (_, place) = self.files.get(name).ok_or(io::ErrorKind::NotFound)?;
         match place {
-            Place::Open(file) => read_at(&file.try_clone()?.into_std(), offset, buffer),
+            Place::Open(file) => read_at(file, offset, buffer),
             Place::In(dir, path) => read_at(&dir.open(path)?.into_std(), offset, buffer),
         }
     }

@@ -12,6 +12,7 @@ use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use crate::control::Control;
+use crate::convert::mismatch;
 use crate::drive::drive;
 use crate::engines::EngineLevel;
 use crate::fault::{Identity, Scene, explain, host_memory};
@@ -70,7 +71,7 @@ impl<G> Instance<G> {
         let made = give_fuel(&mut store, fuel.amount).and_then(|()| {
             drive(&instance.control, async {
                 let exports = pre.instantiate_async(&mut store).await?;
-                load(&mut store, &exports)
+                Ok(load(&mut store, &exports).map_err(|error| mismatch(&error))?)
             })
         });
         let collected = collector.finish();

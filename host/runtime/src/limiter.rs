@@ -9,9 +9,9 @@ use tune_snapshot::HostMemoryError;
 use wasmtime::ResourceLimiter;
 
 /// Core instances, memories and tables of one component. A Python guest has 108 instances and 12
-/// tables; these bound host memory, not guests.
+/// tables, QuickJS 3 memories; these bound host memory and address space (4 GiB a memory).
 const MAX_INSTANCES: usize = 1_000;
-const MAX_MEMORIES: usize = 64;
+const MAX_MEMORIES: usize = 16;
 const MAX_TABLES: usize = 256;
 
 /// A limit that was hit.

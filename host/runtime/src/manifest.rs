@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tune_core::records::OptionError;
 
+use crate::convert::message;
 use crate::load_error::{LoadError, LoadProblem};
 use crate::options;
 
@@ -68,7 +69,7 @@ impl Manifest {
             }
         };
         // Nesting is bounded by serde_json (128 levels).
-        let manifest: Self = serde_json::from_slice(json).map_err(|e| {
+        let mut manifest: Self = serde_json::from_slice(json).map_err(|e| {
             LoadError::new(
                 LoadProblem::Load,
                 format!("the manifest is not readable: {e}"),
@@ -79,7 +80,22 @@ impl Manifest {
             let message = "the manifest's `options` is no JSON Schema of an object";
             return Err(LoadError::new(LoadProblem::Load, message, hint));
         }
+        manifest.clean();
         Ok(manifest)
+    }
+
+    /// What is shown to people must not command their terminal.
+    fn clean(&mut self) {
+        let texts = [
+            &mut self.name,
+            &mut self.version,
+            &mut self.summary,
+            &mut self.licence,
+        ];
+        let lists = [&mut self.grants, &mut self.mutable_parameters];
+        for text in texts.into_iter().chain(lists.into_iter().flatten()) {
+            *text = message(text);
+        }
     }
 
     /// Checks options against the schema and fills in defaults.
@@ -107,6 +123,16 @@ mod tests {
         );
         let read = Manifest::read(&[br#"{"name":"tpe","learns":true,"new":1}"#.to_vec()]).unwrap();
         assert_eq!((read.name.as_str(), read.learns), ("tpe", true));
+    }
+
+    #[test]
+    fn texts_for_people_lose_control_characters() {
+        let read = Manifest::read(&[br#"{"summary":"a\u001b[2Jb","grants":["x\ny"]}"#.to_vec()]);
+        let read = read.unwrap();
+        assert_eq!(
+            (read.summary.as_str(), read.grants[0].as_str()),
+            ("a [2Jb", "x y")
+        );
     }
 
     #[test]

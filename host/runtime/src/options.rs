@@ -4,6 +4,8 @@
 use serde_json::{Map, Value};
 use tune_core::records::OptionError;
 
+use crate::convert::message;
+
 /// Checks options and fills in defaults; every error is listed.
 pub(crate) fn check(
     schema: &Value,
@@ -77,7 +79,7 @@ fn near(key: &str, properties: &Map<String, Value>) -> String {
 /// What the schema says of an option.
 fn describe(key: &str, property: &Value) -> String {
     match property.get("description").and_then(Value::as_str) {
-        Some(description) => format!("`{key}`: {description}"),
+        Some(description) => message(&format!("`{key}`: {description}")),
         None => format!("see `{key}` in `tune-host plugin inspect`"),
     }
 }

@@ -53,3 +53,15 @@ fn trial_of(bytes: &[u8], limits: &Limits, metering: Metering) -> Trial {
 fn step(step: &str, limits: &Limits) -> Result<Report, Box<PluginFault>> {
     trial(step, limits).step(0)
 }
+
+#[test]
+fn plugins_and_their_instances_can_move_between_threads() {
+    fn moves<T: Send>() {}
+    fn is_shared<T: Send + Sync>() {}
+    moves::<Trial>();
+    moves::<tune_runtime::SearcherInstance>();
+    moves::<tune_runtime::SchedulerInstance>();
+    is_shared::<Plugin>();
+    is_shared::<Runtime>();
+    is_shared::<Control>();
+}

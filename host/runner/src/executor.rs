@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{JoinHandle, Thread};
 
 use tune_core::records::TrialId;
+use tune_runtime::Trial;
 
 use crate::job::{Done, Factory, Job};
 
@@ -39,7 +40,42 @@ impl Ord for Queued {
 #[derive(Default)]
 struct Queue {
     jobs: BinaryHeap<Reverse<Queued>>,
+    /// Instances that are not needed any more. Giving their memory back takes as long as handing a
+    /// result over, so the coordinator leaves it to the trial threads.
+    spent: Vec<Box<Trial>>,
+    /// Threads that wait. A thread that does not wait looks into the queue before it does: it
+    /// need not be woken, which costs more than a short step.
+    idle: usize,
     closed: bool,
+}
+
+/// What a trial thread does next.
+enum Task {
+    /// Run a step, then drop an instance: each job makes at most one, so they cannot pile up.
+    Step(Job, Option<Box<Trial>>),
+    /// Drop an instance: there is nothing to run.
+    Clear(Box<Trial>),
+}
+
+impl Shared {
+    /// Changes the queue and wakes a thread for it if one waits.
+    fn give(&self, change: impl FnOnce(&mut Queue)) {
+        let mut queue = lock(&self.queue);
+        change(&mut queue);
+        if queue.idle > 0 {
+            self.ready.notify_one();
+        }
+    }
+}
+
+impl Queue {
+    fn next(&mut self) -> Option<Task> {
+        let spent = self.spent.pop();
+        match self.jobs.pop() {
+            Some(Reverse(Queued(job))) => Some(Task::Step(job, spent)),
+            None => spent.map(Task::Clear),
+        }
+    }
 }
 
 struct Shared {
@@ -86,8 +122,12 @@ impl Executor {
     }
 
     pub(crate) fn push(&self, job: Job) {
-        lock(&self.shared.queue).jobs.push(Reverse(Queued(job)));
-        self.shared.ready.notify_one();
+        self.shared.give(|queue| queue.jobs.push(Reverse(Queued(job))));
+    }
+
+    /// Drops an instance on a trial thread.
+    pub(crate) fn clear(&self, instance: Box<Trial>) {
+        self.shared.give(|queue| queue.spent.push(instance));
     }
 
     /// Takes back the jobs that no thread has begun.
@@ -120,19 +160,28 @@ impl Drop for Executor {
 
 fn work(shared: &Shared, factory: &Factory) {
     loop {
-        let job = {
+        let task = {
             let mut queue = lock(&shared.queue);
             loop {
-                if let Some(Reverse(Queued(job))) = queue.jobs.pop() {
-                    break job;
+                if let Some(task) = queue.next() {
+                    break task;
                 }
                 if queue.closed {
                     return;
                 }
+                queue.idle += 1;
                 queue = shared
                     .ready
                     .wait(queue)
                     .unwrap_or_else(std::sync::PoisonError::into_inner);
+                queue.idle -= 1;
+            }
+        };
+        let (job, spent) = match task {
+            Task::Step(job, spent) => (job, spent),
+            Task::Clear(instance) => {
+                drop(instance);
+                continue;
             }
         };
         let trial = job.trial;
@@ -141,5 +190,6 @@ fn work(shared: &Shared, factory: &Factory) {
             .unwrap_or_else(|_| Done::lost(trial));
         lock(&shared.inbox).push(done);
         shared.coordinator.unpark();
+        drop(spent);
     }
 }

@@ -66,10 +66,10 @@ impl Pool {
         Some(rested)
     }
 
-    /// The trial has ended.
-    pub(crate) fn forget(&mut self, trial: TrialId) {
-        drop(self.take(trial));
+    /// The trial has ended: gives back its instance, if it has one.
+    pub(crate) fn forget(&mut self, trial: TrialId) -> Option<Box<Trial>> {
         self.wall_used.remove(&trial);
+        self.take(trial).map(|rested| rested.instance)
     }
 
     pub(crate) fn wall_used(&self, trial: TrialId) -> Duration {

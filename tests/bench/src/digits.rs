@@ -17,7 +17,12 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
     whole.scheduler = ("fifo".to_owned(), "{}".to_owned());
     let fifo = stage.run(&whole, &Manner::threads(2))?;
 
-    let mut table = show::table(&["examples/digits.toml", "tpe + asha", "fifo, same trials", "fifo / asha"]);
+    let mut table = show::table(&[
+        "examples/digits.toml",
+        "tpe + asha",
+        "fifo, same trials",
+        "fifo / asha",
+    ]);
     let pair = |ran: &crate::stage::Ran| {
         (
             ran.tally.best.unwrap_or(f64::NAN),
@@ -31,14 +36,37 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
     let mut row = |name: &str, a: String, f: String, ratio: String| {
         table.rows.push(vec![name.to_owned(), a, f, ratio]);
     };
-    row("best validation accuracy", accuracy(a.0), accuracy(f.0), String::new());
-    row("epochs", show::number(a.1), show::number(f.1), show::ratio(f.1 / a.1));
-    row("wall time", show::seconds(asha.wall), show::seconds(fifo.wall), show::ratio(f.2 / a.2));
-    row("CPU time", show::seconds(asha.cpu), show::seconds(fifo.cpu), show::ratio(f.3 / a.3));
+    row(
+        "best validation accuracy",
+        accuracy(a.0),
+        accuracy(f.0),
+        String::new(),
+    );
+    row(
+        "epochs",
+        show::number(a.1),
+        show::number(f.1),
+        show::ratio(f.1 / a.1),
+    );
+    row(
+        "wall time",
+        show::seconds(asha.wall),
+        show::seconds(fifo.wall),
+        show::ratio(f.2 / a.2),
+    );
+    row(
+        "CPU time",
+        show::seconds(asha.cpu),
+        show::seconds(fifo.cpu),
+        show::ratio(f.3 / a.3),
+    );
     let failed = |ran: &crate::stage::Ran| show::number(ran.tally.failed as f64);
     row("failed trials", failed(&asha), failed(&fifo), String::new());
     show::print(&table);
     let trials = asha.tally.suggested.len();
-    println!("{trials} trials, {} slots, 2 threads; goal: above 97 %", plan.slots);
+    println!(
+        "{trials} trials, {} slots, 2 threads; goal: above 97 %",
+        plan.slots
+    );
     Ok(a.0 > 0.97)
 }

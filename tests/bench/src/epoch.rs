@@ -63,7 +63,10 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
     for (way, times) in ways.iter().zip(&fastest) {
         let mut row = vec![way.name.to_owned()];
         for (time, native) in times.iter().zip(fastest.first().unwrap_or(times)) {
-            row.extend([show::milliseconds(*time), show::ratio(quotient(*time, *native))]);
+            row.extend([
+                show::milliseconds(*time),
+                show::ratio(quotient(*time, *native)),
+            ]);
         }
         table.rows.push(row);
     }
@@ -73,9 +76,14 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
         let index = ways.iter().position(|way| way.name == name).unwrap_or(0);
         fastest.get(index).copied().unwrap_or_default()
     };
-    let mut parts = show::table(&["what a part costs or gains", "hidden 16", "hidden 64", "hidden 128"]);
+    let mut parts = show::table(&[
+        "what a part costs or gains",
+        "hidden 16",
+        "hidden 64",
+        "hidden 128",
+    ]);
     for (name, with, without) in [
-        ("compiled from wasm (none / native)", NONE, NATIVE),
+        ("wasm (none / native)", NONE, NATIVE),
         ("fuel (fuel / none)", FUEL, NONE),
         ("epochs (epoch / none)", EPOCH, NONE),
         ("both (full / none)", FULL, NONE),
@@ -85,13 +93,19 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
         let (with, without) = (time(with), time(without));
         let cells = with.iter().zip(&without);
         let cells = cells.map(|(a, b)| show::ratio(quotient(*a, *b)));
-        parts.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
+        parts
+            .rows
+            .push(std::iter::once(name.to_owned()).chain(cells).collect());
     }
     show::print(&parts);
     println!(
         "fastest of {ROUNDS} turns of {EPOCHS} epochs, all ways taking turns; goal: fuel at most \
          1.3 x native; losses {}",
-        if same { "equal in every bit" } else { "DIFFERENT" }
+        if same {
+            "equal in every bit"
+        } else {
+            "DIFFERENT"
+        }
     );
     Ok(same)
 }
@@ -151,13 +165,11 @@ fn native(program: &Path, hidden: i64) -> Result<Turn> {
         .collect()
 }
 
-fn sandboxed(
-    plugin: &Plugin,
-    data: &Arc<tune_runtime::DataSets>,
-    hidden: i64,
-) -> Result<Turn> {
+fn sandboxed(plugin: &Plugin, data: &Arc<tune_runtime::DataSets>, hidden: i64) -> Result<Turn> {
     let control = Arc::new(Control::new());
-    let config: Config = [("hidden".to_owned(), Value::Integer(hidden))].into_iter().collect();
+    let config: Config = [("hidden".to_owned(), Value::Integer(hidden))]
+        .into_iter()
+        .collect();
     let mut trial = plugin.trial(TrialStart {
         info: TrialInfo {
             trial: 0,

@@ -25,7 +25,9 @@ pub(crate) fn cpu_time() -> Duration {
     let ticks: u64 = stat
         .rsplit_once(')')
         .map(|(_, rest)| rest.split_whitespace().skip(11).take(2))
-        .map_or(0, |fields| fields.filter_map(|f| f.parse::<u64>().ok()).sum());
+        .map_or(0, |fields| {
+            fields.filter_map(|f| f.parse::<u64>().ok()).sum()
+        });
     Duration::from_secs_f64(ticks as f64 / TICKS_PER_SECOND)
 }
 

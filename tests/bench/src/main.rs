@@ -29,10 +29,22 @@ type Benchmark = fn(&Stage) -> Result<bool>;
 
 const ALL: [(&str, &str, Benchmark); 5] = [
     ("digits", "tpe + asha against fifo on digits", digits::run),
-    ("digest", "one digest whatever the machine does", digest::run),
+    (
+        "digest",
+        "one digest whatever the machine does",
+        digest::run,
+    ),
     ("order", "deterministic against arrival order", order::run),
-    ("overhead", "trials and reports that do nothing", overhead::run),
-    ("epoch", "an epoch in the sandbox against native code", epoch::run),
+    (
+        "overhead",
+        "trials and reports that do nothing",
+        overhead::run,
+    ),
+    (
+        "epoch",
+        "an epoch in the sandbox against native code",
+        epoch::run,
+    ),
 ];
 
 fn main() -> Result<ExitCode> {
@@ -45,7 +57,10 @@ fn main() -> Result<ExitCode> {
             digest::victim(Path::new(directory))?;
             return Ok(ExitCode::SUCCESS);
         }
-        [name] => ALL.into_iter().filter(|(known, ..)| known == name).collect(),
+        [name] => ALL
+            .into_iter()
+            .filter(|(known, ..)| known == name)
+            .collect(),
         _ => Vec::new(),
     };
     if chosen.is_empty() {
@@ -53,7 +68,10 @@ fn main() -> Result<ExitCode> {
             .iter()
             .map(|(name, what, _)| format!("  {name:<9} {what}"))
             .collect();
-        bail!("which benchmark?\n{}\n  all       all of them", names.join("\n"));
+        bail!(
+            "which benchmark?\n{}\n  all       all of them",
+            names.join("\n")
+        );
     }
     let stage = Stage::new()?;
     println!("{}", machine::describe());

@@ -35,7 +35,9 @@ pub(crate) fn digits_without_simd() -> Result<Vec<u8>> {
         &["-p", "tune-trainable-digits-mlp", "--target", target],
         "-Ctarget-feature=-simd128",
     )?;
-    let path = built.join(target).join("release/tune_trainable_digits_mlp.wasm");
+    let path = built
+        .join(target)
+        .join("release/tune_trainable_digits_mlp.wasm");
     std::fs::read(&path).with_context(|| path.display().to_string())
 }
 

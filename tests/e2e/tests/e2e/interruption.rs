@@ -32,13 +32,13 @@ fn a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() {
     let whole = undisturbed(&lab, &experiment);
     let file = lab.file(&experiment);
 
-    let journal = lab.path("runs/killed/run.db");
+    let files = lab.path("runs/killed/trials");
     let mut arguments = vec!["run", file.as_str(), "--name", "killed"];
     let mut killed = 0;
     for _ in 0..4 {
         let delay = draw(whole / 4);
-        eprintln!("killed {delay} ms after the journal was there, of {whole} ms");
-        let ended = begin(&lab, &arguments, &journal, delay).kill();
+        eprintln!("killed {delay} ms after it was there, of {whole} ms");
+        let ended = begin(&lab, &arguments, &files, delay).kill();
         if ended.code == Some(0) {
             break;
         }
@@ -57,8 +57,8 @@ fn a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() {
     same_files(&lab, "undisturbed", "killed");
 }
 
-/// Runs it under the name `undisturbed`; how long that takes in milliseconds, most of it after the
-/// journal was there.
+/// Runs it under the name `undisturbed`; how long that takes in milliseconds, most of it after its
+/// first files are there.
 fn undisturbed(lab: &Lab, experiment: &Experiment) -> u64 {
     // Once for the compile cache.
     lab.run(experiment, &["--name", "warm-up"]).exits(0);
@@ -85,10 +85,10 @@ fn same_files(lab: &Lab, a: &str, b: &str) {
     }
 }
 
-/// Starts a run and waits until its journal has been there for so many milliseconds.
-fn begin(lab: &Lab, arguments: &[&str], journal: &Path, delay: u64) -> Started {
+/// Starts a run and waits until it has been there, with its first files, for so many milliseconds.
+fn begin(lab: &Lab, arguments: &[&str], files: &Path, delay: u64) -> Started {
     let mut run = lab.start(arguments);
-    run.until(|| journal.exists());
+    run.until(|| files.exists());
     thread::sleep(Duration::from_millis(delay));
     run
 }
@@ -103,7 +103,7 @@ fn ctrl_c_finishes_the_steps_in_flight_and_says_how_to_go_on() {
     let run = begin(
         &lab,
         &arguments,
-        &lab.path("runs/interrupted/run.db"),
+        &lab.path("runs/interrupted/trials"),
         whole / 5,
     );
     run.interrupt();
@@ -119,7 +119,7 @@ fn a_second_ctrl_c_does_not_wait_for_a_step_that_never_ends() {
     let lab = Lab::new();
     let experiment = Experiment::of(tune_test_artifacts::TRIAL_SPINS);
     let file = lab.file(&experiment);
-    let run = begin(&lab, &["run", &file], &lab.path("runs/exp/run.db"), 300);
+    let run = begin(&lab, &["run", &file], &lab.path("runs/exp/trials"), 300);
     run.interrupt();
     thread::sleep(Duration::from_millis(200));
     run.interrupt();
@@ -132,7 +132,7 @@ fn a_run_in_progress_is_seen_as_running_and_is_not_resumed_twice() {
     let lab = Lab::new();
     let experiment = Experiment::of(tune_test_artifacts::TRIAL_SPINS);
     let file = lab.file(&experiment);
-    let run = begin(&lab, &["run", &file], &lab.path("runs/exp/run.db"), 300);
+    let run = begin(&lab, &["run", &file], &lab.path("runs/exp/trials"), 300);
     assert_eq!(lab.show("exp")["status"], "running");
     let refused = lab.tune(&["resume", "exp"]);
     assert_eq!(refused.code, Some(2), "{refused}");

@@ -8,8 +8,8 @@ use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::control::Interrupted;
-use crate::convert::{BadValue, message};
 use crate::drive::HostPanic;
+use crate::from_guest::{BadValue, message};
 use crate::limiter::LimitHit;
 
 /// A host function that the plan does not grant, by its name in `[grants]`.

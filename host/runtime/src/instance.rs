@@ -12,10 +12,10 @@ use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use crate::control::Control;
-use crate::convert::mismatch;
 use crate::drive::drive;
 use crate::engines::EngineLevel;
 use crate::fault::{Identity, Scene, explain, host_memory};
+use crate::from_guest::mismatch;
 use crate::log::SharedLog;
 use crate::store::{StoreData, StoreParts, burned, give_fuel, new_store};
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tune_core::records::OptionError;
 
-use crate::convert::message;
+use crate::from_guest::message;
 use crate::load_error::{LoadError, LoadProblem};
 use crate::options;
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use tune_core::records::OptionError;
 
-use crate::convert::message;
+use crate::from_guest::message;
 
 /// Checks options and fills in defaults; every error is listed.
 pub(crate) fn check(

@@ -9,6 +9,7 @@ use wasmtime::component::Component;
 
 use crate::cache::CodeCache;
 use crate::engines::EngineLevel;
+use crate::imports::check_imports;
 use crate::inspect::examine;
 use crate::load_error::{LoadError, LoadProblem};
 use crate::plugin::Plugin;
@@ -84,7 +85,7 @@ impl Runtime {
     ) -> Result<Plugin, LoadError> {
         let load = || {
             let (inspection, instrumented) = examine(bytes, limits)?;
-            inspection.check_imports()?;
+            check_imports(&inspection.imports)?;
             let level = self.level(metering, strict)?;
             let component = match &self.shared.cache {
                 Some(cache) => cache.component(&level.engine, &instrumented.bytes),

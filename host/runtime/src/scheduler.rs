@@ -8,13 +8,14 @@ use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use crate::bindings::scheduler;
-use crate::convert::{self, Bounds};
 use crate::engines::EngineLevel;
 use crate::fault::Identity;
+use crate::from_guest::{self, Bounds};
 use crate::instance::Instance;
 use crate::plugin::{InitError, decider_parts};
 use crate::searcher::call_fuel;
 use crate::store::StoreData;
+use crate::to_guest;
 
 /// A running scheduler. After a call that failed every later one fails. What each call means is
 /// documented in `wit/scheduler.wit`.
@@ -43,11 +44,11 @@ impl SchedulerInstance {
             instance: Instance::new(identity, level, pre, parts, call_fuel(limits), load)?,
             limits: limits.clone(),
         };
-        let setup = convert::setup(setup);
+        let setup = to_guest::setup(setup);
         this.call("init", async |guest, store| {
             guest.call_init(store, &setup).await
         })?
-        .map_err(|errors| InitError::Options(convert::option_errors(errors)))?;
+        .map_err(|errors| InitError::Options(from_guest::option_errors(errors)))?;
         Ok(this)
     }
 
@@ -81,7 +82,7 @@ impl SchedulerInstance {
         trial: TrialId,
         config: &Config,
     ) -> Result<Vec<Action>, Box<PluginFault>> {
-        let config = convert::config(config);
+        let config = to_guest::config(config);
         self.actions("on-add", async |guest, store| {
             guest.call_on_add(store, trial, &config).await
         })
@@ -93,7 +94,7 @@ impl SchedulerInstance {
         trial: TrialId,
         report: &Report,
     ) -> Result<Vec<Action>, Box<PluginFault>> {
-        let report = convert::report(report);
+        let report = to_guest::report(report);
         self.actions("on-result", async |guest, store| {
             guest.call_on_result(store, trial, &report).await
         })
@@ -105,7 +106,7 @@ impl SchedulerInstance {
         trial: TrialId,
         last: Option<&Report>,
     ) -> Result<Vec<Action>, Box<PluginFault>> {
-        let last = last.map(convert::report);
+        let last = last.map(to_guest::report);
         self.actions("on-complete", async |guest, store| {
             guest.call_on_complete(store, trial, last.as_ref()).await
         })
@@ -118,7 +119,7 @@ impl SchedulerInstance {
         kind: FailureKind,
         will_retry: bool,
     ) -> Result<Vec<Action>, Box<PluginFault>> {
-        let kind = convert::failure_kind(kind);
+        let kind = to_guest::failure_kind(kind);
         self.actions("on-error", async |guest, store| {
             guest.call_on_error(store, trial, kind, will_retry).await
         })
@@ -133,7 +134,7 @@ impl SchedulerInstance {
 
     /// Asks what a free slot does.
     pub fn next_to_run(&mut self, creation: Creation) -> Result<Turn, Box<PluginFault>> {
-        let (creation, limits) = (convert::creation(creation), self.limits.clone());
+        let (creation, limits) = (to_guest::creation(creation), self.limits.clone());
         self.call("next-to-run", async |guest, store| {
             Ok(Bounds(&limits).turn(guest.call_next_to_run(store, creation).await?)?)
         })
@@ -144,7 +145,7 @@ impl SchedulerInstance {
         let text = self.call("describe", async |guest, store| {
             guest.call_describe(store).await
         })?;
-        Ok(convert::message(&text))
+        Ok(from_guest::message(&text))
     }
 
     /// Log lines since the last take.

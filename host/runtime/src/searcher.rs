@@ -10,12 +10,13 @@ use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use crate::bindings::searcher;
-use crate::convert::{self, Bounds};
 use crate::engines::EngineLevel;
 use crate::fault::Identity;
+use crate::from_guest::{self, Bounds};
 use crate::instance::{Fuel, Instance};
 use crate::plugin::{InitError, decider_parts};
 use crate::store::StoreData;
+use crate::to_guest;
 
 /// A running searcher. After a call that failed every later one fails. What each call means is
 /// documented in `wit/searcher.wit`.
@@ -52,11 +53,11 @@ impl SearcherInstance {
             instance: Instance::new(identity, level, pre, parts, call_fuel(limits), load)?,
             limits: limits.clone(),
         };
-        let setup = convert::setup(setup);
+        let setup = to_guest::setup(setup);
         this.call("init", async |guest, store| {
             guest.call_init(store, &setup).await
         })?
-        .map_err(|errors| InitError::Options(convert::option_errors(errors)))?;
+        .map_err(|errors| InitError::Options(from_guest::option_errors(errors)))?;
         Ok(this)
     }
 
@@ -76,11 +77,11 @@ impl SearcherInstance {
         trial: TrialId,
         pinned: &Config,
     ) -> Result<Result<Suggestion, Failure>, Box<PluginFault>> {
-        let (pinned, limits) = (convert::config(pinned), self.limits.clone());
+        let (pinned, limits) = (to_guest::config(pinned), self.limits.clone());
         self.call("suggest", async |guest, store| {
             Ok(match guest.call_suggest(store, trial, &pinned).await? {
                 Ok(suggestion) => Ok(Bounds(&limits).suggestion(suggestion)?),
-                Err(failure) => Err(convert::failure(failure)),
+                Err(failure) => Err(from_guest::failure(failure)),
             })
         })
     }
@@ -92,7 +93,7 @@ impl SearcherInstance {
         report: &Report,
         state: TrialState,
     ) -> Result<(), Box<PluginFault>> {
-        let (report, state) = (convert::report(report), convert::trial_state(state));
+        let (report, state) = (to_guest::report(report), to_guest::trial_state(state));
         self.call("observe", async |guest, store| {
             guest.call_observe(store, trial, &report, state).await
         })
@@ -100,7 +101,7 @@ impl SearcherInstance {
 
     /// Tells that a trial ended.
     pub fn complete(&mut self, trial: TrialId, outcome: &Outcome) -> Result<(), Box<PluginFault>> {
-        let outcome = convert::outcome(outcome);
+        let outcome = to_guest::outcome(outcome);
         self.call("complete", async |guest, store| {
             guest.call_complete(store, trial, &outcome).await
         })
@@ -108,7 +109,7 @@ impl SearcherInstance {
 
     /// Tells earlier results, at most 1,000 a call: the caller cuts the list.
     pub fn seed_with(&mut self, known: &[Observation]) -> Result<(), Box<PluginFault>> {
-        let known: Vec<_> = known.iter().map(convert::observation).collect();
+        let known: Vec<_> = known.iter().map(to_guest::observation).collect();
         self.call("seed-with", async |guest, store| {
             guest.call_seed_with(store, &known).await
         })
@@ -119,7 +120,7 @@ impl SearcherInstance {
         let bound = self.call("regret-bound", async |guest, store| {
             guest.call_regret_bound(store).await
         })?;
-        Ok(bound.map(convert::canonical))
+        Ok(bound.map(from_guest::canonical))
     }
 
     /// Log lines since the last take.

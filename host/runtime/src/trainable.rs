@@ -8,14 +8,15 @@ use wasmtime::component::InstancePre;
 
 use crate::artifact::StagedArtifact;
 use crate::bindings::{trainable, types};
-use crate::convert::{self, Bounds};
 use crate::engines::EngineLevel;
 use crate::fault::{Identity, Reported};
+use crate::from_guest::{self, Bounds};
 use crate::instance::{Fuel, Instance};
 use crate::log::SharedLog;
 use crate::plugin::TrialStart;
 use crate::random::Randomness;
 use crate::store::{StoreData, StoreParts};
+use crate::to_guest;
 
 /// One tick of virtual time on the guest's clocks, in nanoseconds: a unit of fuel is about one
 /// instruction.
@@ -77,8 +78,8 @@ impl Trial {
     pub fn setup(&mut self, virtual_now: u64) -> Result<(), Box<PluginFault>> {
         self.begin(virtual_now);
         let (info, config) = (
-            convert::trial_info(&self.info),
-            convert::config(&self.config),
+            to_guest::trial_info(&self.info),
+            to_guest::config(&self.config),
         );
         let answer = self.instance.call("setup", async |guest, store| {
             reported(guest.call_setup(store, info, &config).await?)
@@ -115,7 +116,7 @@ impl Trial {
         if let Some(data) = self.instance.data_mut() {
             data.random = Randomness::new(change.seed);
         }
-        let change = convert::change(change);
+        let change = to_guest::change(change);
         let answer = self.instance.call("reconfigure", async |guest, store| {
             reported(guest.call_reconfigure(store, &change).await?)
         });
@@ -224,5 +225,5 @@ fn step_fuel(limits: &Limits, used: u64) -> Fuel {
 
 /// The answer of a guest, or its own error as the end of the call.
 fn reported<T>(answer: Result<T, types::Failure>) -> wasmtime::Result<T> {
-    answer.map_err(|failure| Reported(convert::failure(failure)).into())
+    answer.map_err(|failure| Reported(from_guest::failure(failure)).into())
 }

@@ -1,0 +1,180 @@
+//! The plain records as the generated types, for calls into a guest.
+
+use tune_core::records as plain;
+
+use crate::bindings::{scheduler, types as wit};
+
+pub(crate) fn config(config: &plain::Config) -> wit::Config {
+    config
+        .iter()
+        .map(|(name, v)| (name.to_owned(), value(v)))
+        .collect()
+}
+
+fn value(value: &plain::Value) -> wit::Value {
+    match value {
+        plain::Value::Boolean(b) => wit::Value::Boolean(*b),
+        plain::Value::Integer(i) => wit::Value::Integer(*i),
+        plain::Value::Number(x) => wit::Value::Number(*x),
+        plain::Value::Text(t) => wit::Value::Text(t.clone()),
+        plain::Value::Structured(j) => wit::Value::Structured(j.clone()),
+    }
+}
+
+pub(crate) fn trial_info(info: &plain::TrialInfo) -> wit::TrialInfo {
+    wit::TrialInfo {
+        trial: info.trial,
+        seed: info.seed,
+        workers: info.workers,
+        restoring: info.restoring,
+    }
+}
+
+pub(crate) fn change(change: &plain::Change) -> wit::Change {
+    wit::Change {
+        config: config(&change.config),
+        seed: change.seed,
+        workers: change.workers,
+    }
+}
+
+pub(crate) fn report(report: &plain::Report) -> wit::Report {
+    wit::Report {
+        metrics: report
+            .metrics
+            .iter()
+            .map(|m| wit::Metric {
+                name: m.name.clone(),
+                value: m.value,
+            })
+            .collect(),
+        finished: report.finished,
+        cost: report.cost,
+    }
+}
+
+pub(crate) fn trial_state(state: plain::TrialState) -> wit::TrialState {
+    match state {
+        plain::TrialState::Running => wit::TrialState::Running,
+        plain::TrialState::Paused => wit::TrialState::Paused,
+        plain::TrialState::Ended => wit::TrialState::Ended,
+    }
+}
+
+pub(crate) fn failure_kind(kind: plain::FailureKind) -> wit::FailureKind {
+    use plain::FailureKind as P;
+    use wit::FailureKind as W;
+    match kind {
+        P::Reported => W::Reported,
+        P::Trap => W::Trap,
+        P::OutOfFuel => W::OutOfFuel,
+        P::Memory => W::Memory,
+        P::Deadline => W::Deadline,
+        P::Grant => W::Grant,
+        P::BadValue => W::BadValue,
+        P::Reconfigure => W::Reconfigure,
+        P::HostMemory => W::HostMemory,
+        P::DeviceLost => W::DeviceLost,
+        P::WorkerLost => W::WorkerLost,
+        P::HostBug => W::HostBug,
+    }
+}
+
+fn ending(ending: plain::Ending) -> wit::Ending {
+    match ending {
+        plain::Ending::Finished => wit::Ending::Finished,
+        plain::Ending::Stopped => wit::Ending::Stopped,
+        plain::Ending::Failed(kind) => wit::Ending::Failed(failure_kind(kind)),
+    }
+}
+
+pub(crate) fn outcome(outcome: &plain::Outcome) -> wit::Outcome {
+    wit::Outcome {
+        ending: ending(outcome.ending),
+        last: outcome.last.as_ref().map(report),
+    }
+}
+
+pub(crate) fn observation(known: &plain::Observation) -> wit::Observation {
+    wit::Observation {
+        config: config(&known.config),
+        last: known.last.as_ref().map(report),
+        ending: ending(known.ending),
+    }
+}
+
+pub(crate) fn creation(creation: plain::Creation) -> scheduler::Creation {
+    match creation {
+        plain::Creation::Possible => scheduler::Creation::Possible,
+        plain::Creation::Waiting => scheduler::Creation::Waiting,
+        plain::Creation::Closed => scheduler::Creation::Closed,
+    }
+}
+
+pub(crate) fn setup(setup: &plain::Setup) -> wit::Setup {
+    wit::Setup {
+        space: setup.space.iter().map(parameter).collect(),
+        objectives: setup
+            .objectives
+            .iter()
+            .map(|o| wit::Objective {
+                metric: o.metric.clone(),
+                maximize: o.maximize,
+            })
+            .collect(),
+        constraints: setup
+            .constraints
+            .iter()
+            .map(|c| wit::Constraint {
+                metric: c.metric.clone(),
+                at_least: c.at_least,
+                at_most: c.at_most,
+            })
+            .collect(),
+        time_attr: setup.time_attr.clone(),
+        max_t: setup.max_t,
+        trials: setup.trials,
+        slots: setup.slots,
+        seed: setup.seed,
+        options: setup.options.clone(),
+    }
+}
+
+fn parameter(parameter: &plain::Parameter) -> wit::Parameter {
+    use plain::Domain as P;
+    use wit::Domain as W;
+    let values = |values: &[plain::Value]| values.iter().map(value).collect();
+    let domain = match &parameter.domain {
+        P::Real(r) => W::Real(wit::RealRange {
+            low: r.low,
+            high: r.high,
+            log: r.log,
+            step: r.step,
+        }),
+        P::Whole(r) => W::Whole(wit::WholeRange {
+            low: r.low,
+            high: r.high,
+            log: r.log,
+            step: r.step,
+        }),
+        P::Gaussian(g) => W::Gaussian(wit::GaussianSpread {
+            mean: g.mean,
+            sd: g.sd,
+            step: g.step,
+        }),
+        P::Choice(v) => W::Choice(values(v)),
+        P::Ordered(v) => W::Ordered(values(v)),
+    };
+    wit::Parameter {
+        name: parameter.name.clone(),
+        domain,
+        conditions: parameter
+            .conditions
+            .iter()
+            .map(|c| wit::Condition {
+                parent: c.parent.clone(),
+                among: values(&c.among),
+            })
+            .collect(),
+    }
+}

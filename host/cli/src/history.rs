@@ -220,3 +220,218 @@ pub(crate) fn start_digest(
         .collect::<Result<Vec<_>, Failure>>()?;
     Ok(tune_core::plan_digest(plan, &ingredients))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tune_core::records::{
+        Action, Config, Creation, Domain, Failure as GuestFailure, FailureKind, Next, Objective,
+        Outcome, Parameter, Proposal, RealRange, Report, Suggestion, TrialState, Turn,
+    };
+    use tune_core::{Deciders, Event, Failed, Limits, Metering, Order, RetrySeed, StepEnd, Stop};
+
+    /// Suggests the same configuration for ever; every trial runs to its end.
+    #[derive(Default)]
+    struct Plain(Vec<TrialId>);
+
+    impl Deciders for Plain {
+        fn suggest(
+            &mut self,
+            _: TrialId,
+            _: &Config,
+        ) -> Result<Result<Suggestion, GuestFailure>, Stop> {
+            let mut config = Config::new();
+            config.insert("x", 0.5);
+            Ok(Ok(Suggestion::Configure(Proposal {
+                config,
+                ..Proposal::default()
+            })))
+        }
+        fn observe(&mut self, _: TrialId, _: &Report, _: TrialState) -> Result<(), Stop> {
+            Ok(())
+        }
+        fn complete(&mut self, _: TrialId, _: &Outcome) -> Result<(), Stop> {
+            Ok(())
+        }
+        fn on_add(&mut self, trial: TrialId, _: &Config) -> Result<Vec<Action>, Stop> {
+            self.0.push(trial);
+            Ok(Vec::new())
+        }
+        fn on_result(&mut self, _: TrialId, _: &Report) -> Result<Vec<Action>, Stop> {
+            Ok(Vec::new())
+        }
+        fn on_complete(&mut self, _: TrialId, _: Option<&Report>) -> Result<Vec<Action>, Stop> {
+            Ok(Vec::new())
+        }
+        fn on_error(&mut self, _: TrialId, _: FailureKind, _: bool) -> Result<Vec<Action>, Stop> {
+            Ok(Vec::new())
+        }
+        fn on_remove(&mut self, _: TrialId) -> Result<Vec<Action>, Stop> {
+            Ok(Vec::new())
+        }
+        fn next_to_run(&mut self, creation: Creation) -> Result<Turn, Stop> {
+            let next = match creation {
+                _ if !self.0.is_empty() => Next::Run(self.0.remove(0)),
+                Creation::Possible => Next::Create,
+                Creation::Waiting => Next::Idle,
+                Creation::Closed => Next::Done,
+            };
+            Ok(Turn {
+                actions: Vec::new(),
+                next,
+            })
+        }
+        fn describe(&mut self) -> Result<String, Stop> {
+            Ok(String::new())
+        }
+    }
+
+    fn plan() -> EnginePlan {
+        EnginePlan {
+            seed: 1,
+            slots: 2,
+            trials: Some(2),
+            objectives: vec![Objective {
+                metric: "loss".to_owned(),
+                maximize: false,
+            }],
+            constraints: Vec::new(),
+            time_attr: "training_iteration".to_owned(),
+            max_t: Some(3.0),
+            space: vec![Parameter {
+                name: "x".to_owned(),
+                domain: Domain::Real(RealRange {
+                    low: 0.0,
+                    high: 0.1 + 0.2 + 1.0,
+                    log: false,
+                    step: None,
+                }),
+                conditions: Vec::new(),
+            }],
+            constants: Config::new(),
+            derived: Vec::new(),
+            points_to_evaluate: Vec::new(),
+            stop: Vec::new(),
+            order: Order::Deterministic,
+            metering: Metering::Fuel,
+            virtual_cost: false,
+            max_failures: 0,
+            retry_seed: RetrySeed::Same,
+            limits: Limits::default(),
+            trainable: "t".to_owned(),
+            searcher: ("s".to_owned(), "{}".to_owned()),
+            scheduler: ("f".to_owned(), "{}".to_owned()),
+            strict: false,
+        }
+    }
+
+    /// Trial 0 reports twice and goes on; trial 1 fails in its first step.
+    fn rows(plan: &EnginePlan) -> Vec<Row> {
+        let mut engine = Engine::new(plan.clone(), start_digest(plan, &[]).unwrap()).unwrap();
+        let mut rows = Vec::new();
+        let mut plain = Plain::default();
+        let mut hand_over = |engine: &mut Engine, event: Event| {
+            let handover = engine.apply(event, &mut plain).unwrap();
+            rows.push(Row {
+                sequence: handover.sequence,
+                tick: handover.tick,
+                trial: handover.entry.event.trial(),
+                kind: handover.entry.event.kind().to_owned(),
+                body: postcard::to_allocvec(&handover.entry).unwrap(),
+                wall_ms: 5_000,
+                step_us: 250_000,
+                log_end: 0,
+                digest: handover.digest,
+            });
+        };
+        hand_over(&mut engine, Event::Opened);
+        let good = |loss| Ok(Report::default().with("loss", loss));
+        let bad = Err(Failed {
+            kind: FailureKind::Trap,
+            message: "boom\n  hint: look".to_owned(),
+        });
+        let arrive = |engine: &mut Engine, trial, result, fuel| {
+            let end = StepEnd {
+                result,
+                fuel,
+                memory_bytes: 0,
+            };
+            assert!(engine.arrived(trial, end));
+        };
+        arrive(&mut engine, 0, good(2.0), 10);
+        arrive(&mut engine, 1, bad, 1);
+        for _ in 0..2 {
+            let event = engine.next_result().unwrap();
+            hand_over(&mut engine, event);
+        }
+        arrive(&mut engine, 0, good(1.0), 10);
+        let event = engine.next_result().unwrap();
+        hand_over(&mut engine, event);
+        rows
+    }
+
+    fn folded(state: RunState) -> History {
+        let plan = plan();
+        let header = Header {
+            plan: serde_json::to_string(&plan).unwrap(),
+            ..Header::default()
+        };
+        let status = RunStatus {
+            state,
+            ..RunStatus::running()
+        };
+        History::fold(Path::new("runs/r"), header, &status, rows(&plan)).unwrap()
+    }
+
+    #[test]
+    fn a_plan_comes_back_from_its_json_as_it_was() {
+        let plan = plan();
+        let text = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<EnginePlan>(&text).unwrap(), plan);
+    }
+
+    #[test]
+    fn trials_run_only_in_a_run_that_runs() {
+        let status = |state| folded(state).view.trial(0).unwrap().status;
+        assert_eq!(status(RunState::Running), TrialStatus::Running);
+        assert_eq!(status(RunState::Stopped), TrialStatus::Interrupted);
+        assert_eq!(status(RunState::Interrupted), TrialStatus::Interrupted);
+    }
+
+    #[test]
+    fn a_run_is_read_from_its_journal_with_the_times_of_the_wall_clock() {
+        let history = folded(RunState::Stopped);
+        let [trial, failed] = history.view.trials.as_slice() else {
+            panic!("{:?}", history.view.trials);
+        };
+        let metrics = |name: &str| -> Vec<f64> {
+            let values = trial.reports.iter().map(|report| report.get(name));
+            values.map(Option::unwrap).collect()
+        };
+        assert_eq!(metrics("loss"), [2.0, 1.0]);
+        assert_eq!(metrics("time_this_iter_s"), [0.25, 0.25]);
+        assert_eq!(metrics("time_total_s"), [0.25, 0.5]);
+        assert_eq!(metrics("timestamp"), [5.0, 5.0]);
+        assert_eq!(failed.status, TrialStatus::Failed(FailureKind::Trap));
+        assert_eq!(failed.failure.as_deref(), Some("boom\n  hint: look"));
+        assert_eq!(history.total, Some(2));
+        let best = history.best(Scope::All).unwrap();
+        assert_eq!((best.trial, best.iteration, best.value), (0, 2, 1.0));
+        let last = history.rows.last().unwrap();
+        assert_eq!(history.view.digest, tune_core::hex(&last.digest));
+    }
+
+    #[test]
+    fn a_damaged_row_is_named() {
+        let plan = plan();
+        let header = Header {
+            plan: serde_json::to_string(&plan).unwrap(),
+            ..Header::default()
+        };
+        let mut rows = rows(&plan);
+        rows[2].body.truncate(3);
+        let error = History::fold(Path::new("runs/r"), header, &RunStatus::running(), rows);
+        let message = error.unwrap_err().message();
+        assert!(message.contains("runs/r is damaged: row 2"), "{message}");
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
-use tune_core::{Counts, hex};
+use tune_core::{Counts, EnginePlan, hex};
 use tune_report::BestReport;
 use tune_runner::{How, RunError, RunOptions, Shutdown, Summary};
 use tune_store::{Header, Journal, Row, RunState, RunStatus};
@@ -39,12 +39,12 @@ pub(crate) struct Session<'a> {
     pub(crate) rows: &'a [Row],
     /// The new total of trials.
     pub(crate) extend: Option<u32>,
-    /// It was begun by this build.
-    pub(crate) same_build: bool,
+    /// As of [`options`].
+    pub(crate) options: RunOptions,
     /// Running time of earlier processes.
     pub(crate) elapsed_before: Duration,
-    /// As asked for on the command line.
-    pub(crate) machine: MachineArgs,
+    /// No progress is shown.
+    pub(crate) quiet: bool,
     /// As asked for on the command line.
     pub(crate) format: FormatArg,
 }
@@ -64,6 +64,37 @@ pub(crate) fn now_ms() -> u64 {
         .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// How a run is carried out here. Asked for before anything is written.
+///
+/// # Errors
+/// There is no memory for a single trial.
+pub(crate) fn options(
+    plan: &EnginePlan,
+    settings: &Settings,
+    machine: MachineArgs,
+) -> Result<RunOptions, Failure> {
+    let memory_bytes = plan.limits.memory_bytes.max(1);
+    let run_memory = settings
+        .run_memory
+        .unwrap_or_else(machine::default_run_memory);
+    let by_memory = usize::try_from(run_memory / memory_bytes).unwrap_or(usize::MAX);
+    if by_memory == 0 {
+        return Err(Failure::usage(format!(
+            "one trial may use {memory_bytes} bytes of memory, all trials together {run_memory}\n  \
+             hint: lower `memory` in [limits], or raise `run_memory`"
+        )));
+    }
+    let wanted = machine.threads.or(settings.threads);
+    let threads = wanted.map_or_else(machine::cores, |threads| threads as usize);
+    Ok(RunOptions {
+        threads: threads.min(by_memory).min(plan.slots as usize).max(1),
+        run_memory,
+        time_budget: settings.time_budget,
+        hook: None,
+        same_build: true,
+    })
+}
+
 impl Session<'_> {
     /// Runs it to its end, or to where it has to stop.
     pub(crate) fn carry_out(self) -> Result<Verdict, Failure> {
@@ -71,7 +102,7 @@ impl Session<'_> {
         let began = Instant::now();
         let plan = &self.prepared.plan;
         let objective = plan.objectives.first().cloned();
-        let quiet = self.machine.quiet;
+        let quiet = self.quiet;
         if !quiet {
             self.introduce();
         }
@@ -100,7 +131,13 @@ impl Session<'_> {
             plan.clone(),
             self.prepared.digest,
             &self.prepared.parts,
-            self.options()?,
+            RunOptions {
+                time_budget: self
+                    .options
+                    .time_budget
+                    .map(|budget| budget.saturating_sub(self.elapsed_before)),
+                ..self.options.clone()
+            },
             self.rows,
             self.extend,
             &self.journal,
@@ -110,37 +147,6 @@ impl Session<'_> {
         let watched = watcher.finish();
         let elapsed = self.elapsed_before + began.elapsed();
         self.end(result, watched, elapsed)
-    }
-
-    /// How it is carried out here.
-    fn options(&self) -> Result<RunOptions, Failure> {
-        let memory_bytes = self.prepared.plan.limits.memory_bytes.max(1);
-        let run_memory = self
-            .settings
-            .run_memory
-            .unwrap_or_else(machine::default_run_memory);
-        let by_memory = usize::try_from(run_memory / memory_bytes).unwrap_or(usize::MAX);
-        if by_memory == 0 {
-            return Err(Failure::usage(format!(
-                "one trial may use {memory_bytes} bytes of memory, all trials together {run_memory}\n  \
-                 hint: lower `memory` in [limits], or raise `run_memory`"
-            )));
-        }
-        let wanted = self.machine.threads.or(self.settings.threads);
-        let threads = wanted.map_or_else(machine::cores, |threads| threads as usize);
-        Ok(RunOptions {
-            threads: threads
-                .min(by_memory)
-                .min(self.prepared.plan.slots as usize)
-                .max(1),
-            run_memory,
-            time_budget: self
-                .settings
-                .time_budget
-                .map(|budget| budget.saturating_sub(self.elapsed_before)),
-            hook: None,
-            same_build: self.same_build,
-        })
     }
 
     fn introduce(&self) {

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use tune_runner::RunOptions;
 use tune_store::{OpenedRun, RunDir, RunReader, RunState, RunStatus};
 
 use crate::args::ResumeArgs;
 use crate::catalog::Catalog;
 use crate::failure::{Failure, Verdict};
 use crate::history::History;
-use crate::session::{Session, elapsed};
+use crate::session::{self, Session, elapsed};
 use crate::settings::Settings;
 use crate::{output, prepare, runs_dir, version};
 
@@ -34,6 +35,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Verdict, Failure> {
     let history = History::fold(&path, header, &status, rows)?;
     check_extension(&path, &history, args.trials)?;
     let settings = Settings::from_header(&history.header)?;
+    let options = session::options(&history.plan, &settings, args.machine)?;
     let same_build = check_build(&history.header.build);
 
     let catalog = Catalog::open(args.plugins.dir.as_deref(), None)?;
@@ -54,9 +56,12 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Verdict, Failure> {
         prepared,
         rows: &history.rows,
         extend: args.trials,
-        same_build,
+        options: RunOptions {
+            same_build,
+            ..options
+        },
         elapsed_before,
-        machine: args.machine,
+        quiet: args.machine.quiet,
         format: args.format,
     }
     .carry_out();

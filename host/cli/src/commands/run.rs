@@ -12,7 +12,7 @@ use tune_store::Header;
 use crate::args::RunArgs;
 use crate::catalog::Catalog;
 use crate::failure::{Failure, Verdict};
-use crate::session::{Session, now_ms};
+use crate::session::{self, Session, now_ms};
 use crate::settings::Settings;
 use crate::{output, prepare, runs_dir, version};
 
@@ -28,6 +28,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
     let runtime = prepare::runtime()?;
     let prepared = prepare::new_run(&experiment, &catalog, &runtime)?;
     let settings = Settings::of(&experiment, seed_drawn, prepared.plugin_files.clone());
+    let options = session::options(&prepared.plan, &settings, args.machine)?;
     let header = Header {
         format: tune_store::FORMAT,
         build: version::build(),
@@ -47,9 +48,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
         prepared,
         rows: &[],
         extend: None,
-        same_build: true,
+        options,
         elapsed_before: Duration::ZERO,
-        machine: args.machine,
+        quiet: args.machine.quiet,
         format: args.format,
     }
     .carry_out()

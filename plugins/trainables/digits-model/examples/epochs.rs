@@ -2,6 +2,8 @@
 //! nanoseconds and, in hexadecimal digits, the bits of its loss. The benchmark `epoch` compares both
 //! with the sandbox.
 
+#![expect(clippy::print_stdout, reason = "what it is for")]
+
 use std::{env, error::Error, fs, time::Instant};
 
 use tune_digits_model::{Dataset, Settings, Training};

@@ -42,6 +42,7 @@ struct Queue {
     jobs: BinaryHeap<Reverse<Queued>>,
     /// Instances that are not needed any more. Giving their memory back takes as long as handing a
     /// result over, so the coordinator leaves it to the trial threads.
+    #[expect(clippy::vec_box, reason = "they come boxed, and are moved under a lock")]
     spent: Vec<Box<Trial>>,
     /// Threads that wait. A thread that does not wait looks into the queue before it does: it
     /// need not be woken, which costs more than a short step.

@@ -65,7 +65,11 @@ pub(crate) fn admit(
         cost: report.cost,
     };
     for metric in &report.metrics {
-        let value = if metric.value.is_nan() { f64::NAN } else { metric.value };
+        let value = if metric.value.is_nan() {
+            f64::NAN
+        } else {
+            metric.value
+        };
         full.metrics.push(Metric {
             name: metric.name.clone(),
             value,
@@ -101,7 +105,11 @@ fn check_names(plan: &EnginePlan, reported: &Report, full: &Report) -> Result<()
     for (name, role) in wanted {
         if full.get(name).is_none() {
             let names: Vec<_> = reported.metrics.iter().map(|m| m.name.as_str()).collect();
-            let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+            let names = if names.is_empty() {
+                "nothing".to_owned()
+            } else {
+                names.join(", ")
+            };
             let why = if name.starts_with("fuel_") && !plan.metering.counts_fuel() {
                 format!("; `{name}` needs metering by fuel")
             } else {

@@ -14,7 +14,10 @@ use crate::{Answer, Stop};
 ///
 /// # Errors
 /// Every method: a failed plugin stops the run.
-#[expect(missing_docs, reason = "each is documented in wit/searcher.wit and wit/scheduler.wit")]
+#[expect(
+    missing_docs,
+    reason = "each is documented in wit/searcher.wit and wit/scheduler.wit"
+)]
 pub trait Deciders {
     fn suggest(
         &mut self,
@@ -183,7 +186,11 @@ impl Deciders for Checked<'_> {
 
     fn on_complete(&mut self, trial: TrialId, last: Option<&Report>) -> Result<Vec<Action>, Stop> {
         let again = self.plugins.on_complete(trial, last)?;
-        same("on-complete", self.recorded.on_complete(trial, last)?, &again)
+        same(
+            "on-complete",
+            self.recorded.on_complete(trial, last)?,
+            &again,
+        )
     }
 
     fn on_error(
@@ -193,7 +200,11 @@ impl Deciders for Checked<'_> {
         will_retry: bool,
     ) -> Result<Vec<Action>, Stop> {
         let again = self.plugins.on_error(trial, kind, will_retry)?;
-        same("on-error", self.recorded.on_error(trial, kind, will_retry)?, &again)
+        same(
+            "on-error",
+            self.recorded.on_error(trial, kind, will_retry)?,
+            &again,
+        )
     }
 
     fn on_remove(&mut self, trial: TrialId) -> Result<Vec<Action>, Stop> {

@@ -197,11 +197,7 @@ impl Engine {
     ///
     /// # Errors
     /// The run cannot go on. The state is then not usable any more: fold the journal again.
-    pub fn apply(
-        &mut self,
-        event: Event,
-        deciders: &mut dyn Deciders,
-    ) -> Result<Handover, Stop> {
+    pub fn apply(&mut self, event: Event, deciders: &mut dyn Deciders) -> Result<Handover, Stop> {
         let turnover = Turnover::new(self, deciders);
         let outcome = turnover.run(&event)?;
         let sequence = self.sequence;
@@ -305,8 +301,7 @@ impl Engine {
         trial.best = Some(Best { value, iteration });
         let leader = self.best().and_then(|t| t.best.map(|b| (t.id, b.value)));
         let leads = leader.is_none_or(|(leader, best)| {
-            is_better(value, best, maximize)
-                || (id < leader && !is_better(best, value, maximize))
+            is_better(value, best, maximize) || (id < leader && !is_better(best, value, maximize))
         });
         if leads {
             self.best = Some(id);

@@ -160,7 +160,11 @@ impl Flight {
             .queue
             .iter()
             .find(|(_, t)| self.steps.get(t).is_some_and(|s| s.end.is_some()))?;
-        let beyond = if first > *trial { *tick } else { tick.saturating_add(1) };
+        let beyond = if first > *trial {
+            *tick
+        } else {
+            tick.saturating_add(1)
+        };
         Some((first, beyond.saturating_sub(step.start)))
     }
 

@@ -504,7 +504,9 @@ impl<'a> Turnover<'a> {
             if let Some(given) = proposal.config.get(name)
                 && given != value
             {
-                return Err(format!("`{name}` is pinned to {value}, the searcher gave {given}"));
+                return Err(format!(
+                    "`{name}` is pinned to {value}, the searcher gave {given}"
+                ));
             }
         }
         if let Some(budget) = proposal.budget {

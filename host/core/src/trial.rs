@@ -141,5 +141,9 @@ pub fn fingerprint(report: &Report) -> u64 {
 
 /// The bits of a number, with one bit pattern for all NaNs.
 pub(crate) fn canonical_bits(x: f64) -> u64 {
-    if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() }
+    if x.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        x.to_bits()
+    }
 }

@@ -1,6 +1,10 @@
 //! The engine under random plugins, random physical timing, crashes and duplicates.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 use std::collections::BTreeMap;
 
@@ -108,7 +112,8 @@ impl Deciders for Chaos {
     }
 
     fn observe(&mut self, t: TrialId, r: &Report, s: TrialState) -> Result<(), Stop> {
-        self.log.push(format!("observe {t} {:?} {s:?}", r.get("loss")));
+        self.log
+            .push(format!("observe {t} {:?} {s:?}", r.get("loss")));
         Ok(())
     }
 
@@ -159,7 +164,8 @@ impl Deciders for Chaos {
     fn next_to_run(&mut self, creation: Creation) -> Result<Turn, Stop> {
         let next = if let Some(t) = self.pending.pop() {
             Next::Run(t)
-        } else if !self.paused.is_empty() && (creation == Creation::Closed || self.dice.roll(2) == 0)
+        } else if !self.paused.is_empty()
+            && (creation == Creation::Closed || self.dice.roll(2) == 0)
         {
             Next::Run(self.paused.remove(0))
         } else if creation == Creation::Possible {
@@ -259,7 +265,10 @@ fn drive(
             1 => engine.progress(trial, end.fuel),
             _ => {
                 assert!(engine.arrived(trial, end.clone()));
-                assert!(!engine.arrived(trial, end), "a duplicate counts for nothing");
+                assert!(
+                    !engine.arrived(trial, end),
+                    "a duplicate counts for nothing"
+                );
                 running.remove(&trial);
             }
         }
@@ -408,7 +417,17 @@ fn three_suggestions_outside_the_space_stop_the_run_and_name_the_parameter() {
         next: Next::Create,
     };
     let error = open(plan(2, 5), &mut fixed).unwrap_err();
-    assert!(matches!(error, Stop::Rejected { count: 3, trial: 0, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Stop::Rejected {
+                count: 3,
+                trial: 0,
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert!(error.to_string().contains("`x`"), "{error}");
 }
 
@@ -464,7 +483,10 @@ fn report_once(report: Report, change: impl FnOnce(&mut EnginePlan)) -> (Engine,
 
 #[test]
 fn a_metric_that_is_never_reported_fails_the_trial_and_names_those_that_were() {
-    let (_, failure) = report_once(Report::default().with("accuracy", 1.0).with("f1", 0.5), |_| {});
+    let (_, failure) = report_once(
+        Report::default().with("accuracy", 1.0).with("f1", 0.5),
+        |_| {},
+    );
     let failure = failure.unwrap();
     assert_eq!(failure.kind, FailureKind::BadValue);
     assert!(failure.message.contains("`loss`") && failure.message.contains("accuracy, f1"));

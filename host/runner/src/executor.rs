@@ -42,7 +42,10 @@ struct Queue {
     jobs: BinaryHeap<Reverse<Queued>>,
     /// Instances that are not needed any more. Giving their memory back takes as long as handing a
     /// result over, so the coordinator leaves it to the trial threads.
-    #[expect(clippy::vec_box, reason = "they come boxed, and are moved under a lock")]
+    #[expect(
+        clippy::vec_box,
+        reason = "they come boxed, and are moved under a lock"
+    )]
     spent: Vec<Box<Trial>>,
     /// Threads that wait. A thread that does not wait looks into the queue before it does: it
     /// need not be woken, which costs more than a short step.
@@ -89,7 +92,9 @@ struct Shared {
 
 /// A lock that a panicking holder cannot poison: the data are whole between statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The trial threads of a run.
@@ -123,7 +128,8 @@ impl Executor {
     }
 
     pub(crate) fn push(&self, job: Job) {
-        self.shared.give(|queue| queue.jobs.push(Reverse(Queued(job))));
+        self.shared
+            .give(|queue| queue.jobs.push(Reverse(Queued(job))));
     }
 
     /// Drops an instance on a trial thread.

@@ -60,7 +60,9 @@ impl Done {
             trial,
             instance: None,
             end: StepEnd {
-                result: Err(tune_core::host_bug("tune-host panicked while it ran the step")),
+                result: Err(tune_core::host_bug(
+                    "tune-host panicked while it ran the step",
+                )),
                 fuel: 0,
                 memory_bytes: 0,
             },

@@ -59,7 +59,9 @@ impl Deciders for Plugins {
         kind: FailureKind,
         will_retry: bool,
     ) -> Result<Vec<Action>, Stop> {
-        self.scheduler.on_error(trial, kind, will_retry).map_err(stop)
+        self.scheduler
+            .on_error(trial, kind, will_retry)
+            .map_err(stop)
     }
 
     fn on_remove(&mut self, trial: TrialId) -> Result<Vec<Action>, Stop> {

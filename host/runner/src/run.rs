@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tune_core::records::TrialId;
-use tune_core::{
-    Checked, Counts, Effect, Engine, EnginePlan, Entry, Event, Handover, Stop,
-};
+use tune_core::{Checked, Counts, Effect, Engine, EnginePlan, Entry, Event, Handover, Stop};
 use tune_runtime::{Control, InitError, StagedArtifact};
 use tune_store::{Artifact, Attachments, Journal, LogOf, Row, StoreError};
 
@@ -87,7 +85,15 @@ pub fn start(
     shutdown: &Arc<Shutdown>,
 ) -> Result<Summary, RunError> {
     resume(
-        plan, digest, parts, options, &[], None, journal, observer, shutdown,
+        plan,
+        digest,
+        parts,
+        options,
+        &[],
+        None,
+        journal,
+        observer,
+        shutdown,
     )
 }
 
@@ -96,7 +102,10 @@ pub fn start(
 ///
 /// # Errors
 /// See [`RunError`]; "nondeterministic plugin" names the call that was answered differently.
-#[expect(clippy::too_many_arguments, reason = "each is a part that only the caller can choose")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a part that only the caller can choose"
+)]
 pub fn resume(
     plan: EnginePlan,
     digest: [u8; 32],
@@ -351,10 +360,7 @@ impl Coordinator<'_> {
             }
         }
         let [searcher, scheduler] = self.plugins.take_logs();
-        for (of, log) in [
-            (LogOf::Searcher, searcher),
-            (LogOf::Scheduler, scheduler),
-        ] {
+        for (of, log) in [(LogOf::Searcher, searcher), (LogOf::Scheduler, scheduler)] {
             if !log.is_empty() {
                 attachments.logs.push((of, log));
             }
@@ -456,4 +462,3 @@ fn unix_ms() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }
-

@@ -18,7 +18,9 @@ impl Shutdown {
     pub fn request(&self) -> u8 {
         let level = self
             .level
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |l| Some(l.saturating_add(1)))
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |l| {
+                Some(l.saturating_add(1))
+            })
             .map_or(u8::MAX, |before| before.saturating_add(1));
         if let Ok(waiter) = self.waiter.lock()
             && let Some(thread) = waiter.as_ref()

@@ -1,7 +1,11 @@
 //! Runs of real plugins through the whole runner: digests at any number of threads, under delays,
 //! after interruptions; failures that cost one trial; replays.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may panic"
+)]
 
 mod same_bits;
 
@@ -139,7 +143,12 @@ struct Ran {
 }
 
 /// Runs, or goes on with, what is in the directory.
-fn run(dir: &Path, plan: &EnginePlan, options: RunOptions, mut story: Story) -> Result<Ran, RunError> {
+fn run(
+    dir: &Path,
+    plan: &EnginePlan,
+    options: RunOptions,
+    mut story: Story,
+) -> Result<Ran, RunError> {
     let path = dir.join("run");
     let (run_dir, journal, rows) = if path.exists() {
         let opened = RunDir::open_writable(&path).unwrap();
@@ -222,7 +231,10 @@ fn a_run_that_is_interrupted_again_and_again_ends_as_if_it_had_not_been() {
             ..Story::default()
         };
         let ran = run(dir.path(), &plan, options(2, Some(delays(after))), story).unwrap();
-        assert_eq!(ran.story.restored, rows, "all that was handed over was kept");
+        assert_eq!(
+            ran.story.restored, rows,
+            "all that was handed over was kept"
+        );
         rows += ran.story.rows;
         if ran.how == How::Finished {
             break;

@@ -67,7 +67,9 @@ fn build() -> Result<(), guests::Refusal> {
 fn manifest_names(folder: &Path, package: &str) -> Result<bool, String> {
     let manifest = folder.join("Cargo.toml");
     let text = fs::read_to_string(&manifest).map_err(|e| format!("{}: {e}", manifest.display()))?;
-    Ok(text.lines().any(|line| line == format!("name = {package:?}")))
+    Ok(text
+        .lines()
+        .any(|line| line == format!("name = {package:?}")))
 }
 
 /// The packages in a folder, sorted.

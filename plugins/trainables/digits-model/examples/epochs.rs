@@ -14,9 +14,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [csv, hidden, epochs, seed] = arguments.as_slice() else {
         return Err("usage: epochs DIGITS_CSV HIDDEN EPOCHS SEED".into());
     };
-    let config: Config = [("hidden".to_owned(), tune_plugin::Value::Integer(hidden.parse()?))]
-        .into_iter()
-        .collect();
+    let config: Config = [(
+        "hidden".to_owned(),
+        tune_plugin::Value::Integer(hidden.parse()?),
+    )]
+    .into_iter()
+    .collect();
     let settings = Settings::read(&config)?;
     let mut training = Training::new(settings, Dataset::parse(&fs::read(csv)?)?, seed.parse()?);
     for _ in 0..epochs.parse()? {

@@ -211,7 +211,10 @@ impl Session<'_> {
                 summary,
             })
             .and(journal.close());
-        if let Some(Err(error)) = watched.feed.map(Feed::finish) {
+        let completed = watched.feed.map(|feed| {
+            output::while_waiting("completing the files of the trials", || feed.finish())
+        });
+        if let Some(Err(error)) = completed {
             output::note(&format!("warning: {error}"));
         }
         // Without its status the run has not ended, whatever happened in it.

@@ -278,7 +278,7 @@ impl Session<'_> {
 
 /// The object of `show --format json`, with `elapsed_s` and `resume`: the command that goes on with
 /// the run, or null if it has finished.
-fn print_json(path: &Path, elapsed: Duration) -> Result<(), Failure> {
+pub(crate) fn print_json(path: &Path, elapsed: Duration) -> Result<(), Failure> {
     let history = History::read(path)?;
     let mut value = tune_report::run_json(&history.view);
     if let Some(object) = value.as_object_mut() {

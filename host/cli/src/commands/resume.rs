@@ -15,7 +15,12 @@ use crate::{output, prepare, runs_dir, version};
 
 pub(crate) fn resume(args: &ResumeArgs) -> Result<Verdict, Failure> {
     let path = runs_dir::find(&args.runs.dir, &args.run)?;
-    if args.trials.is_none() && RunReader::open(&path)?.status()?.state == RunState::Finished {
+    let reader = RunReader::open(&path)?;
+    let status = reader.status()?;
+    if args.trials.is_none() && status.state == RunState::Finished {
+        if args.format.is_json() {
+            session::print_json(&path, elapsed(&status, &reader.header()?, &[]))?;
+        }
         output::note(&format!(
             "{} has finished\n  hint: `{} --trials N` extends it to N trials in all",
             path.display(),
@@ -23,6 +28,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Verdict, Failure> {
         ));
         return Ok(Verdict::Done);
     }
+    drop(reader);
     let opened = RunDir::open_writable(&path)?;
     let OpenedRun {
         dir,

@@ -16,7 +16,7 @@ const MAX_TABLES: usize = 256;
 
 /// A limit that was hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what}: {wanted} {unit} wanted, {limit} allowed")]
+#[error("{wanted} {unit} of {what} wanted, {limit} allowed")]
 pub(crate) struct LimitHit {
     what: &'static str,
     unit: &'static str,
@@ -104,7 +104,7 @@ impl ResourceLimiter for Limiter {
     ) -> wasmtime::Result<bool> {
         Ok(self
             .memory
-            .grow(("memory", "bytes"), current, desired, maximum)?)
+            .grow(("linear memory", "bytes"), current, desired, maximum)?)
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -161,7 +161,7 @@ mod tests {
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(0, 40, None).unwrap());
         let error = limiter.memory_growing(40, 41, None).unwrap_err();
-        assert_eq!(error.to_string(), "memory: 101 bytes wanted, 100 allowed");
+        assert_eq!(error.to_string(), "101 bytes of linear memory wanted, 100 allowed");
         assert_eq!(limiter.memory_bytes(), 100);
     }
 

@@ -151,7 +151,8 @@ impl Database {
         if application != APPLICATION_ID || format == 0 {
             return Err(StoreError::NotARun {
                 path: self.path.clone(),
-                reason: "its run.db was not written by tune-host, or its creation was cut short"
+                reason: "its run.db was not written by tune-host, or its creation was cut short: \
+                         then nothing had begun, and the directory can be removed"
                     .to_owned(),
             });
         }

@@ -161,7 +161,10 @@ mod tests {
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(0, 40, None).unwrap());
         let error = limiter.memory_growing(40, 41, None).unwrap_err();
-        assert_eq!(error.to_string(), "101 bytes of linear memory wanted, 100 allowed");
+        assert_eq!(
+            error.to_string(),
+            "101 bytes of linear memory wanted, 100 allowed"
+        );
         assert_eq!(limiter.memory_bytes(), 100);
     }
 

@@ -220,7 +220,10 @@ fn memory_is_limited_and_the_guest_never_sees_a_refusal() {
     assert_eq!(fits.memory_bytes(), 4 << 16);
     let fault = step(&grow, &with(3)).unwrap_err();
     assert_eq!(fault.kind, FailureKind::Memory, "{}", fault.details());
-    assert_eq!(fault.message, "262144 bytes of linear memory wanted, 196608 allowed");
+    assert_eq!(
+        fault.message,
+        "262144 bytes of linear memory wanted, 196608 allowed"
+    );
     assert!(fault.hint.contains("`memory`"));
 }
 
@@ -255,7 +258,10 @@ fn table_elements_are_limited() {
     end(80).unwrap();
     let fault = end(91).unwrap_err();
     assert_eq!(fault.kind, FailureKind::Memory, "{}", fault.details());
-    assert!(fault.message.contains("elements of tables wanted"), "{fault}");
+    assert!(
+        fault.message.contains("elements of tables wanted"),
+        "{fault}"
+    );
 }
 
 #[test]

@@ -61,7 +61,8 @@ impl Database {
             .map_err(|e| StoreError::damaged(run, e.to_string()))?;
         this.attempt("creating the journal", |connection| {
             connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-            // Before there is a write-ahead log: a crash leaves a whole header or no run.
+            // Synced once below, instead of at every stage: until then there is no run to lose.
+            connection.pragma_update(None, "synchronous", "OFF")?;
             let transaction = connection.transaction()?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
@@ -71,8 +72,12 @@ impl Database {
             }
             write_status(&transaction, &RunStatus::running())?;
             transaction.commit()?;
-            set_durable(connection)
+            connection.pragma_update(None, "journal_mode", "WAL")
         })?;
+        std::fs::File::open(run.join(DATABASE))
+            .and_then(|file| file.sync_all())
+            .map_err(|e| StoreError::io(run, "creating the journal", &e))?;
+        this.attempt_ref("creating the journal", set_durable)?;
         Ok(this)
     }
 

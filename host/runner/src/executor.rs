@@ -5,11 +5,16 @@ use std::collections::BinaryHeap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
 
 use tune_core::records::TrialId;
 use tune_runtime::Trial;
 
 use crate::job::{Done, Factory, Job};
+
+/// How often a thread with nothing to do lets others run before it sleeps: waking it costs more than
+/// a step that does nothing, and some turns cost nothing beside a step that does something.
+const TURNS_BEFORE_SLEEP: u32 = 20;
 
 /// Jobs ordered by (tick, trial).
 struct Queued(Job);
@@ -143,6 +148,17 @@ impl Executor {
         queue.jobs.drain().map(|Reverse(Queued(job))| job).collect()
     }
 
+    /// Returns when a step has ended, at the latest after `longest`, or when unparked.
+    pub(crate) fn wait(&self, longest: Duration) {
+        for _ in 0..TURNS_BEFORE_SLEEP {
+            if !lock(&self.shared.inbox).is_empty() {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        std::thread::park_timeout(longest);
+    }
+
     /// Steps that ended since the last call.
     pub(crate) fn take_done(&self) -> Vec<Done> {
         std::mem::take(&mut *lock(&self.shared.inbox))
@@ -169,6 +185,7 @@ fn work(shared: &Shared, factory: &Factory) {
     loop {
         let task = {
             let mut queue = lock(&shared.queue);
+            let mut turns = TURNS_BEFORE_SLEEP;
             loop {
                 if let Some(task) = queue.next() {
                     break task;
@@ -176,12 +193,20 @@ fn work(shared: &Shared, factory: &Factory) {
                 if queue.closed {
                     return;
                 }
+                if turns > 0 {
+                    turns -= 1;
+                    drop(queue);
+                    std::thread::yield_now();
+                    queue = lock(&shared.queue);
+                    continue;
+                }
                 queue.idle += 1;
                 queue = shared
                     .ready
                     .wait(queue)
                     .unwrap_or_else(std::sync::PoisonError::into_inner);
                 queue.idle -= 1;
+                turns = TURNS_BEFORE_SLEEP;
             }
         };
         let (job, spent) = match task {

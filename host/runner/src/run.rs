@@ -248,7 +248,7 @@ impl Coordinator<'_> {
                 return Err(error.into());
             }
             self.observer.tick(&self.engine);
-            std::thread::park_timeout(TICK);
+            self.executor.wait(TICK);
         }
     }
 

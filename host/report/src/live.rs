@@ -311,15 +311,15 @@ digits · digits-mlp, tpe, asha · highest accuracy
  best accuracy 0.9758 · trial 41, iteration 27
    batch=32 hidden=64 lr=0.001234 optimizer=adam
 
-trial  status    iter  accuracy     loss  batch  hidden        lr  optimizer
-   41  finished    27    0.9758  0.08123     32      64  0.001234       adam
-   40  finished    26    0.9558   0.1012     32      64  0.002469        sgd
-   39  finished    25    0.9358   0.1212     32      64  0.003703       adam
-   38  stopped     24    0.9158   0.1412     32      64  0.004938        sgd
-   37  running     23    0.8958   0.1612     32      64  0.006172       adam
-   36  running     22    0.8758   0.1812     32      64  0.007407        sgd
-   35  running     21    0.8558   0.2012     32      64  0.008641       adam
-   34  running     20                        32      64  0.009876        sgd
+trial  status    iter  accuracy     loss        lr  optimizer  batch  hidden
+   41  finished    27    0.9758  0.08123  0.001234       adam     32      64
+   40  finished    26    0.9558   0.1012  0.002469        sgd     32      64
+   39  finished    25    0.9358   0.1212  0.003703       adam     32      64
+   38  stopped     24    0.9158   0.1412  0.004938        sgd     32      64
+   37  running     23    0.8958   0.1612  0.006172       adam     32      64
+   36  running     22    0.8758   0.1812  0.007407        sgd     32      64
+   35  running     21    0.8558   0.2012  0.008641       adam     32      64
+   34  running     20                     0.009876        sgd     32      64
 asha: rung 27: 3 of 9
 rung 9: 9 of 27
 rung 3: 27 of 81

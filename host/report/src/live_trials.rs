@@ -8,7 +8,7 @@ use tune_core::records::{Config, Metric, Objective};
 use crate::short;
 use crate::table::{Column, Table};
 use crate::text::{columns, cut};
-use crate::trials::{is_host_metric, short_value};
+use crate::trials::{is_host_metric, parameters_by_interest, short_value};
 use crate::view::TrialStatus;
 
 /// Trials in the table: with everything else they fit 24 lines.
@@ -105,13 +105,10 @@ pub(crate) fn trials(
             .columns
             .push(Column::number(objective.metric.as_str(), 0));
     }
-    let (mut parameters, mut metrics): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let configs: Vec<_> = shown.iter().map(|trial| trial.config).collect();
+    let parameters = parameters_by_interest(&configs);
+    let mut metrics: Vec<&str> = Vec::new();
     for trial in shown {
-        for (name, _) in trial.config.iter() {
-            if !parameters.contains(&name) {
-                parameters.push(name);
-            }
-        }
         for metric in trial.metrics {
             let name = metric.name.as_str();
             let is_objective = objective.is_some_and(|o| o.metric == name);

@@ -43,7 +43,8 @@ pub fn trials_table(
     color: bool,
 ) -> Vec<String> {
     let objective = run.objective.as_ref();
-    let parameters = parameters_by_interest(trials);
+    let configs: Vec<&Config> = trials.iter().map(|t| &t.config).collect();
+    let parameters = parameters_by_interest(&configs);
     let metrics = other_metrics(trials, objective);
     let mut table = Table::new(vec![
         Column::number("trial", 0),
@@ -89,15 +90,15 @@ pub fn trials_table(
 }
 
 /// All parameters, those that differ between trials first.
-fn parameters_by_interest<'a>(trials: &[&'a TrialView]) -> Vec<&'a str> {
+pub(crate) fn parameters_by_interest<'a>(configs: &[&'a Config]) -> Vec<&'a str> {
     let mut seen: BTreeMap<&str, (Option<&Value>, bool)> = BTreeMap::new();
-    for (index, trial) in trials.iter().enumerate() {
-        for (name, value) in trial.config.iter() {
+    for (index, config) in configs.iter().enumerate() {
+        for (name, value) in config.iter() {
             let (first, differs) = seen.entry(name).or_insert((Some(value), index > 0));
             *differs |= *first != Some(value);
         }
         for (name, (_, differs)) in &mut seen {
-            *differs |= trial.config.get(name).is_none();
+            *differs |= config.get(name).is_none();
         }
     }
     let (differ, same): (Vec<_>, Vec<_>) = seen.into_iter().partition(|(_, (_, d))| *d);

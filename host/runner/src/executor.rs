@@ -12,9 +12,13 @@ use tune_runtime::Trial;
 
 use crate::job::{Done, Factory, Job};
 
-/// How often a thread with nothing to do lets others run before it sleeps: waking it costs more than
-/// a step that does nothing, and some turns cost nothing beside a step that does something.
+/// How often a thread with nothing to do lets others run before it sleeps, after a brisk step:
+/// waking it costs more than such a step.
 const TURNS_BEFORE_SLEEP: u32 = 20;
+
+/// A step shorter than this is brisk. After longer ones a thread sleeps at once: one that sleeps is
+/// run as soon as it is woken, one that lets others run waits for its next slice of milliseconds.
+const BRISK: Duration = Duration::from_micros(100);
 
 /// Jobs ordered by (tick, trial).
 struct Queued(Job);
@@ -106,6 +110,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Executor {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// The last step that ended was.
+    brisk: bool,
 }
 
 impl Executor {
@@ -121,6 +127,7 @@ impl Executor {
         let mut executor = Self {
             shared,
             threads: Vec::new(),
+            brisk: false,
         };
         for i in 0..threads {
             let (shared, factory) = (Arc::clone(&executor.shared), Arc::clone(&factory));
@@ -150,7 +157,8 @@ impl Executor {
 
     /// Returns when a step has ended, at the latest after `longest`, or when unparked.
     pub(crate) fn wait(&self, longest: Duration) {
-        for _ in 0..TURNS_BEFORE_SLEEP {
+        let turns = if self.brisk { TURNS_BEFORE_SLEEP } else { 0 };
+        for _ in 0..turns {
             if !lock(&self.shared.inbox).is_empty() {
                 return;
             }
@@ -160,8 +168,12 @@ impl Executor {
     }
 
     /// Steps that ended since the last call.
-    pub(crate) fn take_done(&self) -> Vec<Done> {
-        std::mem::take(&mut *lock(&self.shared.inbox))
+    pub(crate) fn take_done(&mut self) -> Vec<Done> {
+        let done = std::mem::take(&mut *lock(&self.shared.inbox));
+        if let Some(last) = done.last() {
+            self.brisk = last.took < BRISK;
+        }
+        done
     }
 }
 
@@ -182,10 +194,11 @@ impl Drop for Executor {
 }
 
 fn work(shared: &Shared, factory: &Factory) {
+    let mut brisk = false;
     loop {
         let task = {
             let mut queue = lock(&shared.queue);
-            let mut turns = TURNS_BEFORE_SLEEP;
+            let mut turns = if brisk { TURNS_BEFORE_SLEEP } else { 0 };
             loop {
                 if let Some(task) = queue.next() {
                     break task;
@@ -206,7 +219,6 @@ fn work(shared: &Shared, factory: &Factory) {
                     .wait(queue)
                     .unwrap_or_else(std::sync::PoisonError::into_inner);
                 queue.idle -= 1;
-                turns = TURNS_BEFORE_SLEEP;
             }
         };
         let (job, spent) = match task {
@@ -220,6 +232,7 @@ fn work(shared: &Shared, factory: &Factory) {
         // Guests are caught below; this is for defects of the host itself, which cost one trial.
         let done = catch_unwind(AssertUnwindSafe(|| factory.run(job)))
             .unwrap_or_else(|_| Done::lost(trial));
+        brisk = done.took < BRISK;
         lock(&shared.inbox).push(done);
         shared.coordinator.unpark();
         drop(spent);

@@ -146,9 +146,10 @@ impl Flight {
         Some((trial, end))
     }
 
-    /// The step that holds back the next result, with the tick that it must pass.
+    /// The step that holds back the next result, with the fuel that it must have burned for the
+    /// result to count. None where burning fuel moves no bound: there the step must end first.
     pub(crate) fn blocker(&self) -> Option<(TrialId, u64)> {
-        if self.order == Order::Arrival {
+        if self.order == Order::Arrival || self.cost != Cost::Fuel {
             return None;
         }
         let (_, first) = *self.queue.first()?;
@@ -224,6 +225,26 @@ mod tests {
         assert!(!flight.arrive(4, end(2)));
         assert_eq!(flight.take_ready(), Some((3, end(1))));
         assert_eq!(flight.take_ready(), None);
+    }
+
+    #[test]
+    fn where_fuel_moves_no_bound_a_step_must_end_before_a_later_result_counts() {
+        for cost in [Cost::Reported, Cost::Fixed] {
+            let mut flight = Flight::new(Order::Deterministic, cost);
+            flight.start(0, 0);
+            flight.start(1, 0);
+            let mut late = end(5);
+            late.result = Ok(Report {
+                cost: Some(900),
+                ..Report::default()
+            });
+            assert!(flight.arrive(1, late));
+            flight.progress(0, 1_000_000_000);
+            assert_eq!(flight.take_ready(), None);
+            assert_eq!(flight.blocker(), None, "nobody can wait for progress here");
+            assert!(flight.arrive(0, end(1)));
+            assert_eq!(flight.take_ready().map(|(t, _)| t), Some(0));
+        }
     }
 
     #[test]

@@ -20,13 +20,19 @@ mod guests;
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 #[test]
-fn every_shipped_plugin_exports_one_interface_and_its_manifest_names_it() {
+fn every_shipped_plugin_exports_one_kind_of_interface_and_its_manifest_names_it() {
     let mut names = Vec::new();
+    let mut portable = Vec::new();
     for plugin in tune_embedded::all() {
         let shape = Shape::read(plugin.bytes).unwrap();
-        let [export] = shape.exports.as_slice() else {
+        let mut exports = shape.exports.clone();
+        exports.retain(|export| export != "tune:plugin/portable-state@0.1.0");
+        let [export] = exports.as_slice() else {
             panic!("{plugin:?} exports {:?}", shape.exports);
         };
+        if exports.len() < shape.exports.len() {
+            portable.push(plugin.name);
+        }
         let kind = export
             .strip_prefix("tune:plugin/")
             .and_then(|rest| rest.strip_suffix("@0.1.0"))
@@ -42,6 +48,7 @@ fn every_shipped_plugin_exports_one_interface_and_its_manifest_names_it() {
         );
         names.push(plugin.name);
     }
+    assert_eq!(portable, ["digits-mlp"]);
     names.sort_unstable();
     names.dedup();
     assert_eq!(

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use tune_space::{OptionError, Report, Setup};
 
 use crate::{
-    PluginOptions, Scheduler, Searcher, Trainable,
+    PluginOptions, PortableState, Scheduler, Searcher, Trainable,
     bindings::{
         scheduler::exports::tune::plugin::scheduler as wit_scheduler,
         searcher::exports::tune::plugin::searcher as wit_searcher,
@@ -14,6 +14,7 @@ use crate::{
     },
     convert::{config, list},
     log, parse_options,
+    portable::Transfer,
 };
 
 /// Holds the plugin's state from `setup` or `init` on.
@@ -64,6 +65,28 @@ impl<T: Trainable> Slot<T> {
     /// Calls [`Trainable::reconfigure`].
     pub fn reconfigure(&self, change: wit::Change) -> Result<wit::Reconfigured, wit::Failure> {
         Ok(self.with(|t| t.reconfigure(&change.into()))?.into())
+    }
+}
+
+impl<T: PortableState> Slot<T> {
+    /// Calls [`PortableState::save`] at offset 0.
+    pub fn save_chunk(
+        &self,
+        transfer: &Transfer,
+        offset: u64,
+        max_len: u32,
+    ) -> Result<Vec<u8>, wit::Failure> {
+        Ok(transfer.save_chunk(offset, max_len, || self.with(|t| t.save()))?)
+    }
+
+    /// Calls [`PortableState::restore`] at the empty chunk.
+    pub fn restore_chunk(
+        &self,
+        transfer: &Transfer,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), wit::Failure> {
+        Ok(transfer.restore_chunk(offset, bytes, |state| self.with(|t| t.restore(state)))?)
     }
 }
 

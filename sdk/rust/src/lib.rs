@@ -47,6 +47,8 @@ mod macros;
 #[doc(hidden)]
 pub mod manifest;
 mod options;
+#[doc(hidden)]
+pub mod portable;
 pub mod schedule;
 mod scheduler;
 mod searcher;
@@ -54,6 +56,7 @@ mod trainable;
 
 pub use coroutine::{Coroutine, Ctx, IntoReport, Progress};
 pub use options::{NoOptions, PluginOptions, parse_options};
+pub use portable::PortableState;
 pub use scheduler::Scheduler;
 pub use searcher::Searcher;
 #[doc(hidden)]

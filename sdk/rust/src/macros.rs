@@ -13,6 +13,23 @@ macro_rules! __tune_manifest {
     };
 }
 
+/// The functions of the interface `trainable`, for the worlds that export it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tune_trainable_exports {
+    () => {
+        fn setup(info: wit::TrialInfo, config: wit::Config) -> Result<(), wit::Failure> {
+            PLUGIN.with(|plugin| plugin.setup(info, config))
+        }
+        fn step() -> Result<wit::Report, wit::Failure> {
+            PLUGIN.with(|plugin| plugin.step())
+        }
+        fn reconfigure(change: wit::Change) -> Result<wit::Reconfigured, wit::Failure> {
+            PLUGIN.with(|plugin| plugin.reconfigure(change))
+        }
+    };
+}
+
 /// Makes the crate a trainable plugin: `export_trainable!(MyTrainable);`
 #[macro_export]
 macro_rules! export_trainable {
@@ -31,17 +48,54 @@ macro_rules! export_trainable {
             }
             struct Exports;
             impl Guest for Exports {
-                fn setup(info: wit::TrialInfo, config: wit::Config) -> Result<(), wit::Failure> {
-                    PLUGIN.with(|plugin| plugin.setup(info, config))
+                $crate::__tune_trainable_exports!();
+            }
+            $crate::bindings::trainable::export_world!(Exports with_types_in $crate::bindings::trainable);
+            $crate::__tune_manifest!($crate::manifest::Manifest::of_trainable::<$plugin>());
+        };
+    };
+}
+
+/// Makes the crate a trainable plugin whose state another version of it can read:
+/// `export_portable_trainable!(MyTrainable);` for a type that implements
+/// [`PortableState`](crate::PortableState) too.
+#[macro_export]
+macro_rules! export_portable_trainable {
+    ($plugin:ty) => {
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn(&$plugin) -> Result<Vec<u8>, $crate::Failure> =
+            <$plugin as $crate::PortableState>::save;
+        #[cfg(target_arch = "wasm32")]
+        #[allow(unsafe_code, missing_docs, unreachable_pub, reason = "generated exports")]
+        const _: () = {
+            use $crate::bindings::{
+                portable::exports::tune::plugin::portable_state,
+                trainable::{exports::tune::plugin::trainable, tune::plugin::types as wit},
+            };
+            ::std::thread_local! {
+                static PLUGIN: $crate::export::Slot<$plugin> =
+                    const { $crate::export::Slot::new() };
+                static TRANSFER: $crate::portable::Transfer =
+                    const { $crate::portable::Transfer::new() };
+            }
+            struct Exports;
+            impl trainable::Guest for Exports {
+                $crate::__tune_trainable_exports!();
+            }
+            impl portable_state::Guest for Exports {
+                fn save_chunk(offset: u64, max_len: u32) -> Result<Vec<u8>, wit::Failure> {
+                    PLUGIN.with(|plugin| {
+                        TRANSFER.with(|transfer| plugin.save_chunk(transfer, offset, max_len))
+                    })
                 }
-                fn step() -> Result<wit::Report, wit::Failure> {
-                    PLUGIN.with(|plugin| plugin.step())
-                }
-                fn reconfigure(change: wit::Change) -> Result<wit::Reconfigured, wit::Failure> {
-                    PLUGIN.with(|plugin| plugin.reconfigure(change))
+                fn restore_chunk(offset: u64, bytes: Vec<u8>) -> Result<(), wit::Failure> {
+                    PLUGIN.with(|plugin| {
+                        TRANSFER.with(|transfer| plugin.restore_chunk(transfer, offset, &bytes))
+                    })
                 }
             }
             $crate::bindings::trainable::export_world!(Exports with_types_in $crate::bindings::trainable);
+            $crate::bindings::portable::export_world!(Exports with_types_in $crate::bindings::portable);
             $crate::__tune_manifest!($crate::manifest::Manifest::of_trainable::<$plugin>());
         };
     };

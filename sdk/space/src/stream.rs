@@ -24,6 +24,20 @@ impl Stream {
         ))
     }
 
+    /// The stream of a seed as it was at a [`Self::position`].
+    #[must_use]
+    pub fn at(seed: u64, position: u128) -> Self {
+        let mut stream = Self::new(seed);
+        stream.0.set_word_pos(position);
+        stream
+    }
+
+    /// How far it has come, in a unit of its own: for state that outlives the process.
+    #[must_use]
+    pub fn position(&self) -> u128 {
+        self.0.get_word_pos()
+    }
+
     /// 64 random bits.
     pub fn u64(&mut self) -> u64 {
         self.0.next_u64()
@@ -108,6 +122,19 @@ mod tests {
         assert_eq!(s.unit(), 0.734_819_894_613_299_1);
         assert_eq!(s.normal(), 0.358_081_406_771_314_56);
         assert_eq!(derive_seed(&[b"run", b"trial"]), 0x1dc1_0ebc_3917_615b);
+    }
+
+    #[test]
+    fn a_stream_goes_on_from_a_position() {
+        let mut stream = Stream::new(7);
+        for _ in 0..37 {
+            stream.unit();
+        }
+        let mut same = Stream::at(7, stream.position());
+        assert_eq!(same.u64(), stream.u64());
+        assert_eq!(Stream::at(7, 0).u64(), Stream::new(7).u64());
+        // Any number is some position: it may come from a damaged file.
+        Stream::at(7, u128::MAX).u64();
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! `hidden`, `layers`, `activation`, `optimizer`, `momentum`, `batch`, `weight_decay`.
 
 use tune_digits_model::Training;
-use tune_plugin::{Change, Config, Failure, Reconfigured, Report, Trainable, TrialInfo};
+use tune_plugin::{
+    Change, Config, Failure, PortableState, Reconfigured, Report, Trainable, TrialInfo,
+};
 
 /// One trial.
 #[derive(Debug)]
@@ -30,4 +32,14 @@ impl Trainable for DigitsMlp {
     }
 }
 
-tune_plugin::export_trainable!(DigitsMlp);
+impl PortableState for DigitsMlp {
+    fn save(&self) -> Result<Vec<u8>, Failure> {
+        self.0.save()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
+        self.0.restore(state)
+    }
+}
+
+tune_plugin::export_portable_trainable!(DigitsMlp);

@@ -10,6 +10,7 @@ mod dataset;
 mod network;
 mod optimizer;
 mod settings;
+mod state;
 mod training;
 
 pub use dataset::{CLASSES, Dataset, Image, Images, PIXELS};

@@ -56,7 +56,7 @@ pub struct Network {
     /// Transposed weights of the layer at hand.
     turned: Panels,
     /// Features at each border between layers.
-    widths: Vec<usize>,
+    pub(crate) widths: Vec<usize>,
     /// Images of the present batch.
     rows: usize,
 }

@@ -14,10 +14,10 @@ const EPSILON: f32 = 1e-8;
 /// The memory of an optimizer: velocity, or first and second moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Optimizer {
-    first: Gradients,
-    second: Gradients,
+    pub(crate) first: Gradients,
+    pub(crate) second: Gradients,
     /// `BETA_1` and `BETA_2` to the power of the steps so far.
-    powers: [f32; 2],
+    pub(crate) powers: [f32; 2],
 }
 
 impl Optimizer {

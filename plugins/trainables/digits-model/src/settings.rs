@@ -26,7 +26,7 @@ pub enum Activation {
 }
 
 /// How weights follow gradients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum OptimizerKind {
     /// Gradient descent with momentum.
     Sgd,

@@ -34,14 +34,16 @@ impl From<Epoch> for Report {
 /// A network, its data and its optimizer.
 #[derive(Clone, Debug)]
 pub struct Training {
-    settings: Settings,
+    pub(crate) settings: Settings,
     dataset: Dataset,
-    network: Network,
+    pub(crate) network: Network,
     gradients: Gradients,
-    optimizer: Optimizer,
-    stream: Stream,
+    pub(crate) optimizer: Optimizer,
+    /// Of `stream`.
+    pub(crate) seed: u64,
+    pub(crate) stream: Stream,
     /// Numbers of the training images in the order of the present epoch.
-    order: Vec<usize>,
+    pub(crate) order: Vec<usize>,
 }
 
 impl Training {
@@ -57,6 +59,7 @@ impl Training {
             settings,
             dataset,
             network,
+            seed,
             stream,
         }
     }
@@ -107,30 +110,34 @@ impl Training {
             return Ok(Reconfigured::Unsupported);
         }
         self.settings = settings;
+        self.seed = seed;
         self.stream = Stream::new(seed);
         Ok(Reconfigured::Applied)
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn training(config: &str, seed: u64) -> Training {
+    pub(crate) fn training(config: &str, seed: u64) -> Training {
         let csv = include_bytes!("../../../../data/digits/digits.csv");
-        let pairs = config
+        let settings = Settings::read(&configuration(config)).unwrap();
+        Training::new(settings, Dataset::parse(csv).unwrap(), seed)
+    }
+
+    pub(crate) fn configuration(text: &str) -> Config {
+        let pairs = text
             .split_whitespace()
             .filter_map(|pair| pair.split_once('='));
-        let config = pairs
+        pairs
             .map(|(name, text)| {
                 let value = text
                     .parse()
                     .map_or_else(|_| text.into(), tune_plugin::Value::Number);
                 (name.to_owned(), value)
             })
-            .collect();
-        let settings = Settings::read(&config).unwrap();
-        Training::new(settings, Dataset::parse(csv).unwrap(), seed)
+            .collect()
     }
 
     fn best(config: &str, epochs: usize) -> f64 {
@@ -181,6 +188,34 @@ mod tests {
         );
         let wrong: Config = [("lr".to_owned(), "x".into())].into_iter().collect();
         assert!(trained.reconfigure(&wrong, 3).is_err());
+    }
+
+    #[test]
+    fn each_mutable_parameter_and_the_fresh_seed_act_from_the_next_epoch_on() {
+        let base = "optimizer=sgd lr=0.05 momentum=0.5 weight_decay=0.001";
+        let mut trained = training(base, 1);
+        trained.epoch();
+        let next = |config: &str, seed| {
+            let mut changed = trained.clone();
+            let config = configuration(config);
+            assert_eq!(
+                changed.reconfigure(&config, seed),
+                Ok(Reconfigured::Applied)
+            );
+            changed.epoch()
+        };
+        let same = next(base, 2);
+        assert_eq!(same, next(base, 2), "equal changes give equal epochs");
+        // Another order of the images: other rounding, other losses.
+        assert_ne!(same, next(base, 3));
+        assert_ne!(same, trained.clone().epoch());
+        for changed in [
+            "optimizer=sgd lr=0.06 momentum=0.5 weight_decay=0.001",
+            "optimizer=sgd lr=0.05 momentum=0.6 weight_decay=0.001",
+            "optimizer=sgd lr=0.05 momentum=0.5 weight_decay=0.002",
+        ] {
+            assert_ne!(same, next(changed, 2), "{changed}");
+        }
     }
 
     #[test]

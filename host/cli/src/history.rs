@@ -52,7 +52,10 @@ impl WallClock {
                 value,
             }),
         );
-        let iteration = engine.trial(trial).map_or(0, |t| t.iteration);
+        // Not the trial's present one: it may have taken over another state in this handover.
+        let iteration = engine
+            .trial(trial)
+            .map_or(0, |t| t.iteration_at(t.reports()));
         Some((trial, ReportView { iteration, metrics }))
     }
 }
@@ -226,7 +229,7 @@ mod tests {
     use super::*;
     use tune_core::records::{
         Action, Config, Creation, Domain, Failure as GuestFailure, FailureKind, Next, Objective,
-        Outcome, Parameter, Proposal, RealRange, Report, Suggestion, TrialState, Turn,
+        Observation, Outcome, Parameter, Proposal, RealRange, Report, Suggestion, TrialState, Turn,
     };
     use tune_core::{Deciders, Event, Failed, Limits, Metering, Order, RetrySeed, StepEnd, Stop};
 
@@ -235,6 +238,9 @@ mod tests {
     struct Plain(Vec<TrialId>);
 
     impl Deciders for Plain {
+        fn seed_with(&mut self, _: &[Observation]) -> Result<(), Stop> {
+            Ok(())
+        }
         fn suggest(
             &mut self,
             _: TrialId,
@@ -322,6 +328,10 @@ mod tests {
             searcher: ("s".to_owned(), "{}".to_owned()),
             scheduler: ("f".to_owned(), "{}".to_owned()),
             strict: false,
+            clones: false,
+            imported: None,
+            lineage: None,
+            known: Vec::new(),
         }
     }
 

@@ -62,9 +62,11 @@ pub(crate) struct BestSoFar {
     pub(crate) trial: TrialId,
     /// From 1.
     pub(crate) iteration: u64,
+    /// Which of the trial's own reports, from 1.
+    pub(crate) reports: u64,
     /// Of the objective.
     pub(crate) value: f64,
-    /// Configuration of the trial.
+    /// The configuration that led to it.
     pub(crate) config: Config,
 }
 
@@ -167,24 +169,27 @@ impl Watcher {
         let is_known = self
             .best
             .as_ref()
-            .is_some_and(|known| known.trial == trial.id && known.iteration == best.iteration);
+            .is_some_and(|known| known.trial == trial.id && known.reports == best.reports);
         if !is_known {
             self.best = Some(BestSoFar {
                 trial: trial.id,
                 iteration: best.iteration,
+                reports: best.reports,
                 value: best.value,
-                config: trial.config.clone(),
+                config: trial.config_at(best.reports).clone(),
             });
         }
     }
 
     fn tell(&mut self, engine: &Engine, handover: &Handover) {
         if let (Some(report), Some(trial)) = (&handover.report, handover.entry.event.trial()) {
-            let iteration = engine.trial(trial).map_or(0, |t| t.iteration);
+            let reports = engine.trial(trial).map_or(0, tune_core::Trial::reports);
+            // Not the trial's present one: it may have taken over another state in this handover.
+            let iteration = engine.trial(trial).map_or(0, |t| t.iteration_at(reports));
             let is_best = self
                 .best
                 .as_ref()
-                .is_some_and(|b| b.trial == trial && b.iteration == iteration);
+                .is_some_and(|b| b.trial == trial && b.reports == reports);
             self.progress.event(&LiveEvent::Report {
                 trial,
                 iteration,
@@ -195,7 +200,7 @@ impl Watcher {
         for note in &handover.notes {
             let event = match note {
                 // The configuration comes with the handover; why it failed with its end.
-                Note::Failed(..) => continue,
+                Note::Failed(..) | Note::Kept(_) | Note::Exploited { .. } => continue,
                 Note::Created(trial) => match engine.trial(*trial) {
                     Some(created) => LiveEvent::Created {
                         trial: *trial,

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use tune_space::{
-    Action, Config, Creation, Failure, FailureKind, Outcome, Report, Suggestion, TrialId,
-    TrialState, Turn,
+    Action, Config, Creation, Failure, FailureKind, Observation, Outcome, Report, Suggestion,
+    TrialId, TrialState, Turn,
 };
 
 use crate::{Answer, Stop};
@@ -19,6 +19,7 @@ use crate::{Answer, Stop};
     reason = "each is documented in wit/searcher.wit and wit/scheduler.wit"
 )]
 pub trait Deciders {
+    fn seed_with(&mut self, known: &[Observation]) -> Result<(), Stop>;
     fn suggest(
         &mut self,
         trial: TrialId,
@@ -77,6 +78,10 @@ impl Recorded {
 }
 
 impl Deciders for Recorded {
+    fn seed_with(&mut self, _: &[Observation]) -> Result<(), Stop> {
+        Ok(())
+    }
+
     fn suggest(&mut self, _: TrialId, _: &Config) -> Result<Result<Suggestion, Failure>, Stop> {
         match self.next("suggest")? {
             Answer::Suggested(suggestion) => Ok(suggestion),
@@ -157,6 +162,10 @@ fn same<T: PartialEq + std::fmt::Debug>(call: &str, journal: T, again: &T) -> Re
 }
 
 impl Deciders for Checked<'_> {
+    fn seed_with(&mut self, known: &[Observation]) -> Result<(), Stop> {
+        self.plugins.seed_with(known)
+    }
+
     fn suggest(
         &mut self,
         trial: TrialId,
@@ -244,6 +253,10 @@ impl<'a> Recorder<'a> {
 }
 
 impl Deciders for Recorder<'_> {
+    fn seed_with(&mut self, known: &[Observation]) -> Result<(), Stop> {
+        self.inner.seed_with(known)
+    }
+
     fn suggest(
         &mut self,
         trial: TrialId,

@@ -264,10 +264,6 @@ impl Engine {
         let trial = self.trial_mut(id)?;
         let before = std::mem::replace(&mut trial.phase, phase);
         trial.pause_requested &= phase == Phase::Running;
-        if matches!(phase, Phase::Ended(_)) {
-            trial.history = Vec::new();
-            trial.changes = Vec::new();
-        }
         *self.counts.of(before) = self.counts.of(before).saturating_sub(1);
         *self.counts.of(phase) += 1;
         if matches!(phase, Phase::Pending | Phase::Paused) {
@@ -291,14 +287,18 @@ impl Engine {
     pub(crate) fn note_value(&mut self, id: TrialId, value: f64) -> Result<(), Stop> {
         let maximize = self.plan.objectives.first().is_some_and(|o| o.maximize);
         let trial = self.trial_mut(id)?;
-        let iteration = trial.iteration;
+        let (iteration, reports) = (trial.iteration, trial.reports());
         if trial
             .best
             .is_some_and(|best| !is_better(value, best.value, maximize))
         {
             return Ok(());
         }
-        trial.best = Some(Best { value, iteration });
+        trial.best = Some(Best {
+            value,
+            iteration,
+            reports,
+        });
         let leader = self.best().and_then(|t| t.best.map(|b| (t.id, b.value)));
         let leads = leader.is_none_or(|(leader, best)| {
             is_better(value, best, maximize) || (id < leader && !is_better(best, value, maximize))

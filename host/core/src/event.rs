@@ -5,6 +5,8 @@ use tune_space::{
     Action, Change, Config, Ending, Failure, FailureKind, Report, Suggestion, TrialId, Turn,
 };
 
+use crate::Point;
+
 /// A step that failed: the part of a plugin fault that is the same whenever the step is repeated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failed {
@@ -49,6 +51,12 @@ pub enum Event {
     },
     /// `time_budget` is used up: creation closes and every live trial is stopped.
     TimeBudgetSpent,
+    /// From here on another build or another plugin carries the run out. It changes no state, but
+    /// digests cannot be compared with those of a run without it.
+    Changed {
+        /// What changed, for people.
+        what: String,
+    },
 }
 
 impl Event {
@@ -62,6 +70,7 @@ impl Event {
             Self::StopTrial { .. } => "stop",
             Self::Extended { .. } => "extended",
             Self::TimeBudgetSpent => "time-budget",
+            Self::Changed { .. } => "changed",
         }
     }
 
@@ -70,7 +79,9 @@ impl Event {
     pub fn trial(&self) -> Option<TrialId> {
         match self {
             Self::StepEnded { trial, .. } | Self::StopTrial { trial } => Some(*trial),
-            Self::Opened | Self::Extended { .. } | Self::TimeBudgetSpent => None,
+            Self::Opened | Self::Extended { .. } | Self::TimeBudgetSpent | Self::Changed { .. } => {
+                None
+            }
         }
     }
 }
@@ -107,6 +118,22 @@ pub enum Effect {
         /// When in virtual time.
         tick: u64,
     },
+    /// The present state of the trial is one that others may be made a copy of; it takes the place
+    /// of the trial's state that was kept before.
+    Keep {
+        /// Whose present state.
+        trial: TrialId,
+        /// Which state that is: another trial's if it was taken over and not stepped from yet.
+        point: Point,
+    },
+    /// The next step of the trial begins with a copy of this state instead of its own. The change
+    /// to carry out first is the trial's pending one. A later one before that step replaces it.
+    Clone {
+        /// Which trial goes on from there; it may never have run.
+        target: TrialId,
+        /// From which state.
+        source: Point,
+    },
     /// Park the instance of a paused trial.
     Park(TrialId),
     /// Cancel the step in flight and drop the instance.
@@ -128,6 +155,17 @@ pub enum Note {
     Paused(TrialId),
     /// A paused trial goes on.
     Resumed(TrialId),
+    /// The scheduler keeps the present state of a trial.
+    Kept(TrialId),
+    /// A trial goes on from another one's state.
+    Exploited {
+        /// Which.
+        target: TrialId,
+        /// From which state.
+        source: Point,
+        /// `training_iteration` of that state.
+        iteration: u64,
+    },
     /// A failed step is tried again.
     Retried(TrialId, Failed),
     /// The trial failed for good.
@@ -141,7 +179,7 @@ pub enum Note {
 /// A change of a trial in mid-training, as replays need it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changed {
-    /// Before the step with this index, from 0.
+    /// Before the trial's own step with this index, from 0.
     pub before_step: u64,
     /// What changed.
     pub change: Change,

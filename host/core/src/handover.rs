@@ -78,6 +78,7 @@ impl<'a> Turnover<'a> {
                 self.engine.closed = false;
             }
             Event::TimeBudgetSpent => self.stop_everything()?,
+            Event::Changed { .. } => return Ok(self.out),
         }
         self.fill_slots()?;
         let describe = self.engine.sequence() % DESCRIBE_EVERY == DESCRIBE_EVERY - 1;
@@ -132,7 +133,12 @@ impl<'a> Turnover<'a> {
         let trial = self.engine.trial_mut(id)?;
         trial.iteration += 1;
         trial.fuel_total = trial.fuel_total.saturating_add(fuel);
-        trial.history.push(StepRecord { start, fingerprint });
+        trial.own_fuel = trial.own_fuel.saturating_add(fuel);
+        trial.history.push(StepRecord {
+            start,
+            fingerprint,
+            own_fuel: trial.own_fuel,
+        });
         trial.last = Some(report.clone());
         let pause_requested = trial.pause_requested;
         if let Some(objective) = self.engine.plan.objectives.first()
@@ -201,7 +207,7 @@ impl<'a> Turnover<'a> {
         if fresh {
             trial.generation += 1;
             let seed = seeds::trial(run_seed, id, trial.generation);
-            if trial.iteration == 0 {
+            if trial.reports() == 0 {
                 trial.setup_seed = seed;
             } else {
                 let change = Change {
@@ -318,7 +324,7 @@ impl<'a> Turnover<'a> {
         let trial = self.engine.trial_mut(id)?;
         trial.suggested = config;
         trial.config = full.clone();
-        if trial.iteration == 0 {
+        if trial.reports() == 0 {
             trial.setup_config = full;
         } else {
             trial.generation += 1;
@@ -527,7 +533,13 @@ impl<'a> Turnover<'a> {
         let seed = proposal
             .seed
             .unwrap_or_else(|| seeds::trial(self.engine.plan.seed, id, 0));
-        let mut trial = Trial::new(id, proposal.config, full.clone(), seed);
+        let mut trial = Trial::new(
+            id,
+            proposal.config,
+            full.clone(),
+            seed,
+            self.engine.sequence(),
+        );
         trial.budget = proposal.budget;
         let suggested = trial.suggested.clone();
         self.engine.add_trial(trial);

@@ -14,6 +14,7 @@ mod fault;
 mod flight;
 mod handover;
 mod limits;
+mod lineage;
 mod plan;
 pub mod seeds;
 mod stop;
@@ -28,7 +29,10 @@ pub use event::{Answer, Changed, Effect, Entry, Event, Failed, Handover, Note, S
 pub use fault::PluginFault;
 pub use handover::host_bug;
 pub use limits::Limits;
-pub use plan::{Derived, EnginePlan, Metering, Order, PLAN_FORMAT, RetrySeed, StopRule};
+pub use lineage::{Base, Kept, Origin, Point, Recipe, Replay, Segment};
+pub use plan::{
+    Derived, EnginePlan, Imported, Lineage, Metering, Order, PLAN_FORMAT, RetrySeed, StopRule,
+};
 pub use stop::Stop;
 pub use trial::{Best, Phase, StepRecord, Trial, fingerprint};
 /// The plain records of the contract, shared with plugins.

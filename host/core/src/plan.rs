@@ -1,12 +1,12 @@
 //! What the engine needs to know of an experiment: all that can change a decision.
 
 use serde::{Deserialize, Serialize};
-use tune_space::{Config, Constraint, Objective, Parameter};
+use tune_space::{Config, Constraint, Objective, Observation, Parameter, Report};
 
 use crate::Limits;
 
 /// Version of the engine's rules and constants: digests of different versions cannot be compared.
-pub const PLAN_FORMAT: u32 = 1;
+pub const PLAN_FORMAT: u32 = 2;
 
 /// In which order results count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,31 @@ pub struct Derived {
     pub expression: String,
 }
 
+/// A state of another run that trial 0 begins with instead of `setup`: a fork.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Imported {
+    /// `training_iteration` of the state: the trial goes on from there.
+    pub iteration: u64,
+    /// `fuel_total` of the state: the trial goes on from there.
+    pub fuel_total: u64,
+    /// The whole configuration that led to the state. The trial's own one comes as a change, with
+    /// a fresh seed.
+    pub config: Config,
+    /// The report that led to the state: the resource of the trial must not fall below its.
+    pub last: Option<Report>,
+    /// blake3 of the state.
+    pub state: [u8; 32],
+}
+
+/// Seeds of a lineage of another run, so that trial 0 repeats it bit for bit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The seed that `setup` is given.
+    pub seed: u64,
+    /// `training_iteration` after which the trial was changed, and the seed of that change.
+    pub changes: Vec<(u64, u64)>,
+}
+
 /// All that can change a decision of the engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnginePlan {
@@ -123,4 +148,17 @@ pub struct EnginePlan {
     pub scheduler: (String, String),
     /// NaNs are canonical inside the sandbox too.
     pub strict: bool,
+    /// States are kept and copied: the scheduler says that it clones, or the searcher that it
+    /// starts trials from earlier ones. By default neither may.
+    #[serde(default)]
+    pub clones: bool,
+    /// The state that trial 0 begins with. By default it is set up.
+    #[serde(default)]
+    pub imported: Option<Imported>,
+    /// Seeds that trial 0 repeats. By default they follow from the seed of the run.
+    #[serde(default)]
+    pub lineage: Option<Lineage>,
+    /// Earlier results that the searcher is told before its first suggestion.
+    #[serde(default)]
+    pub known: Vec<Observation>,
 }

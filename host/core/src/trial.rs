@@ -2,7 +2,7 @@
 
 use tune_space::{Change, Config, Ending, Report, TrialId};
 
-use crate::{Changed, Failed};
+use crate::{Changed, Failed, Kept, Origin, Point, Segment};
 
 /// Where a trial stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct StepRecord {
     pub start: u64,
     /// Of what the guest reported, to compare a replay with.
     pub fingerprint: u64,
+    /// Fuel of the trial's own steps so far, this one included.
+    pub own_fuel: u64,
 }
 
 /// The best report of a trial.
@@ -31,8 +33,10 @@ pub struct StepRecord {
 pub struct Best {
     /// Value of the first objective.
     pub value: f64,
-    /// In which iteration, from 1.
+    /// In which iteration, from 1. After an exploit a trial can come to the same one again.
     pub iteration: u64,
+    /// Which of the trial's own reports it is, from 1.
+    pub reports: u64,
 }
 
 /// A trial.
@@ -52,10 +56,15 @@ pub struct Trial {
     pub generation: u32,
     /// Where it stands.
     pub phase: Phase,
-    /// Reports that were handed over.
+    /// Steps behind its state, `training_iteration`: its own reports until an exploit makes it the
+    /// donor's.
     pub iteration: u64,
-    /// Fuel of the steps that were handed over.
+    /// Fuel of the steps behind its state, a donor's included.
     pub fuel_total: u64,
+    /// Fuel of its own steps that were handed over: what `fuel_per_trial` bounds.
+    pub own_fuel: u64,
+    /// The resource behind its state: `time_attr` of the report that led to it.
+    pub axis: Option<f64>,
     /// The last report, the host's metrics included.
     pub last: Option<Report>,
     /// The best report by the first objective.
@@ -68,14 +77,25 @@ pub struct Trial {
     pub failure: Option<Failed>,
     /// Paused at its next handover.
     pub pause_requested: bool,
-    /// The steps that were handed over; empty once the trial ended.
+    /// The steps that were handed over, one for every own report.
     pub history: Vec<StepRecord>,
     /// Changes in mid-training, in order.
     pub changes: Vec<Changed>,
+    /// What its states came from, in order; the first begins before the first step.
+    pub segments: Vec<Segment>,
+    /// The state that others can be made a copy of.
+    pub kept: Option<Kept>,
 }
 
 impl Trial {
-    pub(crate) fn new(id: TrialId, suggested: Config, config: Config, seed: u64) -> Self {
+    /// A trial that begins with `setup`.
+    pub(crate) fn new(
+        id: TrialId,
+        suggested: Config,
+        config: Config,
+        seed: u64,
+        sequence: u64,
+    ) -> Self {
         Self {
             id,
             suggested,
@@ -86,6 +106,8 @@ impl Trial {
             phase: Phase::Pending,
             iteration: 0,
             fuel_total: 0,
+            own_fuel: 0,
+            axis: None,
             last: None,
             best: None,
             budget: None,
@@ -94,6 +116,14 @@ impl Trial {
             pause_requested: false,
             history: Vec::new(),
             changes: Vec::new(),
+            segments: vec![Segment {
+                origin: Origin::Setup,
+                from: 0,
+                iteration: 0,
+                fuel_total: 0,
+                sequence,
+            }],
+            kept: None,
         }
     }
 
@@ -103,7 +133,7 @@ impl Trial {
             self.changes.pop();
         }
         self.changes.push(Changed {
-            before_step: self.iteration,
+            before_step: self.reports(),
             change,
         });
     }
@@ -119,7 +149,91 @@ impl Trial {
     pub fn pending_change(&self) -> Option<&Changed> {
         self.changes
             .last()
-            .filter(|c| c.before_step == self.iteration)
+            .filter(|c| c.before_step == self.reports())
+    }
+
+    /// Its own reports that were handed over.
+    #[must_use]
+    pub fn reports(&self) -> u64 {
+        self.history.len() as u64
+    }
+
+    /// Its present state: its own last one, or the one that it took over and has not stepped from.
+    #[must_use]
+    pub fn point(&self) -> Point {
+        self.pending_clone().unwrap_or(Point {
+            trial: self.id,
+            reports: self.reports(),
+        })
+    }
+
+    /// The state that it took over and has not stepped from yet.
+    #[must_use]
+    pub fn pending_clone(&self) -> Option<Point> {
+        match self.origin_at(self.reports()) {
+            Some(Origin::Clone(source)) => Some(source),
+            Some(Origin::Setup | Origin::Imported) | None => None,
+        }
+    }
+
+    /// What the step with this index begins with, from 0; none for the state that the step before
+    /// it left.
+    #[must_use]
+    pub fn origin_at(&self, step: u64) -> Option<Origin> {
+        let segment = self.segment_at(step)?;
+        (segment.from == step).then_some(segment.origin)
+    }
+
+    /// The segment that the step with this index belongs to, from 0.
+    #[must_use]
+    pub fn segment_at(&self, step: u64) -> Option<&Segment> {
+        let after = self.segments.partition_point(|s| s.from <= step);
+        self.segments.get(after.checked_sub(1)?)
+    }
+
+    /// The change that is carried out before the step with this index, from 0.
+    #[must_use]
+    pub fn change_before(&self, step: u64) -> Option<&Change> {
+        let index = self
+            .changes
+            .binary_search_by_key(&step, |c| c.before_step)
+            .ok()?;
+        self.changes.get(index).map(|c| &c.change)
+    }
+
+    /// The whole configuration that led to an own report, counted from 1.
+    #[must_use]
+    pub fn config_at(&self, report: u64) -> &Config {
+        let after = self.changes.partition_point(|c| c.before_step < report);
+        let last = after.checked_sub(1).and_then(|i| self.changes.get(i));
+        last.map_or(&self.setup_config, |c| &c.change.config)
+    }
+
+    /// `training_iteration` of an own report, counted from 1.
+    #[must_use]
+    pub fn iteration_at(&self, report: u64) -> u64 {
+        let segment = self.segment_at(report.saturating_sub(1));
+        segment.map_or(report, |s| s.iteration + report.saturating_sub(s.from))
+    }
+
+    /// `fuel_total` of an own report, counted from 1.
+    #[must_use]
+    pub fn fuel_total_at(&self, report: u64) -> u64 {
+        let own = self.own_fuel_at(report);
+        let segment = self.segment_at(report.saturating_sub(1));
+        segment.map_or(own, |s| {
+            s.fuel_total
+                .saturating_add(own.saturating_sub(self.own_fuel_at(s.from)))
+        })
+    }
+
+    /// Fuel of its own steps up to an own report, counted from 1.
+    #[must_use]
+    pub fn own_fuel_at(&self, report: u64) -> u64 {
+        let index = usize::try_from(report).ok().and_then(|n| n.checked_sub(1));
+        index
+            .and_then(|i| self.history.get(i))
+            .map_or(0, |record| record.own_fuel)
     }
 }
 

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use tune_core::records::{
-    Action, Config, Creation, Domain, Failure, FailureKind, Next, Outcome, Parameter, Proposal,
-    RealRange, Report, Suggestion, TrialId, TrialState, Turn, Value,
+    Action, Config, Creation, Domain, Failure, FailureKind, Next, Observation, Outcome, Parameter,
+    Proposal, RealRange, Report, Suggestion, TrialId, TrialState, Turn, Value,
 };
 use tune_core::{
     Checked, Deciders, Effect, Engine, EnginePlan, Entry, Event, Failed, Limits, Metering, Order,
@@ -68,6 +68,10 @@ fn plan(slots: u32, trials: u32) -> EnginePlan {
         searcher: ("random".into(), "{}".into()),
         scheduler: ("chaos".into(), "{}".into()),
         strict: false,
+        clones: false,
+        imported: None,
+        lineage: None,
+        known: Vec::new(),
     }
 }
 
@@ -102,6 +106,9 @@ impl Chaos {
 }
 
 impl Deciders for Chaos {
+    fn seed_with(&mut self, _: &[Observation]) -> Result<(), Stop> {
+        Ok(())
+    }
     fn suggest(&mut self, _: TrialId, _: &Config) -> Result<Result<Suggestion, Failure>, Stop> {
         let mut config = Config::new();
         config.insert("x", self.dice.roll(1000) as f64 / 1000.0);
@@ -250,7 +257,11 @@ fn drive(
                     Effect::Discard(trial) => {
                         running.remove(trial);
                     }
-                    Effect::Park(_) | Effect::Release(_) | Effect::Rebuild(_) => {}
+                    Effect::Keep { .. }
+                    | Effect::Clone { .. }
+                    | Effect::Park(_)
+                    | Effect::Release(_)
+                    | Effect::Rebuild(_) => {}
                 }
             }
             entries.push(handover.entry);
@@ -366,6 +377,9 @@ struct Fixed {
 }
 
 impl Deciders for Fixed {
+    fn seed_with(&mut self, _: &[Observation]) -> Result<(), Stop> {
+        Ok(())
+    }
     fn suggest(&mut self, _: TrialId, _: &Config) -> Result<Result<Suggestion, Failure>, Stop> {
         Ok(self.suggestion.clone())
     }

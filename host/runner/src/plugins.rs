@@ -1,7 +1,7 @@
 //! The searcher and the scheduler of a run, as the engine calls them.
 
 use tune_core::records::{
-    Action, Config, Creation, Failure, FailureKind, Outcome, Report, Suggestion, TrialId,
+    Action, Config, Creation, Failure, FailureKind, Observation, Outcome, Report, Suggestion, TrialId,
     TrialState, Turn,
 };
 use tune_core::{Deciders, PluginFault, Stop};
@@ -25,6 +25,10 @@ fn stop(fault: Box<PluginFault>) -> Stop {
 }
 
 impl Deciders for Plugins {
+    fn seed_with(&mut self, known: &[Observation]) -> Result<(), Stop> {
+        self.searcher.seed_with(known).map_err(stop)
+    }
+
     fn suggest(
         &mut self,
         trial: TrialId,

@@ -11,7 +11,7 @@ use crate::{
     log::Log,
     machine,
     plan::{ExperimentPlan, places},
-    plugin, points, space, stop,
+    plugin, points, snapshots, space, stop,
     tree::Node,
 };
 
@@ -33,7 +33,7 @@ pub(crate) const DEFAULT_SCHEDULER: &str = "fifo";
 const MAX_NAME: usize = 100;
 
 /// Every key of the top level, in the order of the reference.
-pub(crate) const KEYS: [&str; 28] = [
+pub(crate) const KEYS: [&str; 29] = [
     "version",
     "name",
     "trainable",
@@ -62,9 +62,8 @@ pub(crate) const KEYS: [&str; 28] = [
     "data",
     "grants",
     "resources",
+    "snapshots",
 ];
-/// Understood, but refused for now.
-const LATER: &str = "snapshots";
 
 /// Where a plan comes from.
 pub(crate) struct Source<'a> {
@@ -82,14 +81,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
     if !version(&root, log) {
         return None;
     }
-    let known: Vec<&str> = KEYS.into_iter().chain([LATER]).collect();
-    root.only(&known, log);
-    if let Some(item) = root.get(LATER) {
-        item.not_yet(
-            "remove it: a run is resumed by running again what is missing",
-            log,
-        );
-    }
+    root.only(&KEYS, log);
 
     let (limits, run_memory) = limits::read(&root, log);
     let orders = [
@@ -120,8 +112,9 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
     let stop = stop::read(&root, &objectives, &axis, rules, log);
     let space = space::read(&root, &limits, log);
     let searcher = plugin::read(&root, "searcher", DEFAULT_SEARCHER, &[], log);
-    let of_experiment = ["time_attr", "max_t"];
+    let of_experiment = ["time_attr", "max_t", plugin::LINEAGE];
     let scheduler = plugin::read(&root, "scheduler", DEFAULT_SCHEDULER, &of_experiment, log);
+    let lineage = plugin::lineage(&root, log);
     if objectives.len() > 1 && root.get("metric").is_none() && scheduler.0 != DEFAULT_SCHEDULER {
         let at = root.get("scheduler").unwrap_or_else(|| root.clone());
         at.key_error(
@@ -152,6 +145,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
     let grants = machine::grants(&root, log);
     let outputs = machine::outputs(&root, log);
     let threads = machine::threads(&root, log);
+    let snapshots = snapshots::read(&root, log);
     if !log.is_empty() {
         return None;
     }
@@ -180,10 +174,16 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
             searcher,
             scheduler,
             strict,
+            clones: false,
+            imported: None,
+            lineage: None,
+            known: Vec::new(),
         },
         data,
         grants,
         outputs,
+        snapshots,
+        lineage,
         time_budget,
         run_memory,
         threads,
@@ -227,8 +227,25 @@ fn small(
     u32::try_from(root.get(key)?.whole(wide, log)?).ok()
 }
 
-/// The number of trials. Only what ends by itself or by the clock needs none.
+/// The number of trials. Only what ends by itself or by the clock needs none; a lineage is one.
 fn trials(root: &Item<'_>, searcher: &str, log: &mut Log) -> Option<u32> {
+    let scheduler = root.get("scheduler");
+    if scheduler.is_some_and(|s| s.get(plugin::LINEAGE).is_some()) {
+        if let Some(item) = root.get("points_to_evaluate") {
+            item.key_error(
+                "`points_to_evaluate` with a lineage",
+                "remove it: the lineage says which configuration is run",
+                log,
+            );
+        }
+        if let Some(item) = root.get("trials")
+            && item.whole(1..=i128::from(MAX_TRIALS), log)? != 1
+        {
+            let hint = "write trials = 1, or leave it out";
+            item.error("a lineage is one trial", hint, log);
+        }
+        return Some(1);
+    }
     if root.get("trials").is_some() {
         return small(root, "trials", 1..=MAX_TRIALS, log);
     }

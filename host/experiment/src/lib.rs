@@ -21,12 +21,13 @@ mod plugin;
 mod points;
 mod quantity;
 mod schema;
+mod snapshots;
 mod space;
 mod stop;
 mod tree;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use plan::{DataSource, ExperimentPlan, Grants, Outputs};
+pub use plan::{DataSource, ExperimentPlan, Grants, LineageOf, Outputs, Snapshots};
 pub use schema::json_schema;
 
 /// Longest file in bytes: 1 MiB, some 20,000 lines; a larger one is a mistake.

@@ -38,6 +38,48 @@ pub struct Outputs {
     pub tensorboard: bool,
 }
 
+/// When states of trials are written to the disk, and which of them are kept. Changes no decision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Snapshots {
+    /// The newest of every live trial that are kept; at least 1. By default 1.
+    pub keep: u32,
+    /// States of the best trials that are kept. By default 1.
+    pub keep_best: u32,
+    /// A state of a trial is written every so many iterations; none: as often as
+    /// [`Self::max_overhead`] allows. By default none.
+    pub interval: Option<u64>,
+    /// The last state of a trial that ended is written, if it is one of the best. By default true.
+    pub at_end: bool,
+    /// Share of the time of the steps that writing may cost, 0 to 1; with 0 nothing is written at
+    /// intervals. By default 0.05.
+    pub max_overhead: f64,
+    /// Bytes that all states of the run may take on the disk; none: no limit but the disk's. When
+    /// they are used up, states are left out, and no trial fails.
+    pub disk_bytes: Option<u64>,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self {
+            keep: 1,
+            keep_best: 1,
+            interval: None,
+            at_end: true,
+            max_overhead: 0.05,
+            disk_bytes: None,
+        }
+    }
+}
+
+/// Whose lineage is run again: the trial and all that it was cloned from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineageOf {
+    /// The run: its name, or its directory.
+    pub run: String,
+    /// The trial at the end of the lineage.
+    pub trial: u32,
+}
+
 /// A checked experiment.
 #[derive(Clone, Debug)]
 pub struct ExperimentPlan {
@@ -54,6 +96,10 @@ pub struct ExperimentPlan {
     pub grants: Grants,
     /// Which files are derived.
     pub outputs: Outputs,
+    /// When states of trials are written and which are kept.
+    pub snapshots: Snapshots,
+    /// The lineage that the scheduler follows, from its reserved option `lineage`; it is one trial.
+    pub lineage: Option<LineageOf>,
     /// The run ends after so much running time; none: no limit.
     pub time_budget: Option<Duration>,
     /// Memory of all live trials together in bytes; none: a share of the machine.

@@ -1,10 +1,13 @@
 //! `[searcher]` and `[scheduler]`: which plugin, and its options as they are. Whether the plugin
 //! exists and takes them is for those who can load it.
 
-use crate::{item::Item, log::Log, tree::Kind};
+use crate::{experiment::MAX_TRIALS, item::Item, log::Log, plan::LineageOf, tree::Kind};
+
+/// The reserved option of a scheduler that follows the lineage of a trial.
+pub(crate) const LINEAGE: &str = "lineage";
 
 /// Keys that no plugin may use as an option, with why they cannot be used yet.
-const LATER: [(&str, &str); 4] = [
+const LATER: [(&str, &str); 3] = [
     ("inner", "plugins cannot be nested yet: choose one plugin"),
     (
         "warm_start",
@@ -13,10 +16,6 @@ const LATER: [(&str, &str); 4] = [
     (
         "limits",
         "limits of one plugin are not settable yet: use [limits] fuel_per_call",
-    ),
-    (
-        "lineage",
-        "remove it: no run can be replayed by a scheduler yet",
     ),
 ];
 
@@ -83,6 +82,9 @@ pub(crate) fn read(
     for (key, option) in item.entries() {
         if let Some((_, hint)) = LATER.iter().find(|(later, _)| *later == key) {
             option.not_yet(hint, log);
+        } else if key == LINEAGE && !belongs_to_experiment.contains(&key) {
+            let what = format!("`{}` belongs to the scheduler", option.path);
+            option.key_error(what, "move it to [scheduler]", log);
         } else if key != "plugin"
             && key != "path"
             && !belongs_to_experiment.contains(&key)
@@ -93,6 +95,41 @@ pub(crate) fn read(
     }
     let options = serde_json::Value::Object(options).to_string();
     (chosen.unwrap_or(fallback.0), options)
+}
+
+/// The lineage that the scheduler is to follow: `lineage = { run = "digits", trial = 3 }`.
+pub(crate) fn lineage(root: &Item<'_>, log: &mut Log) -> Option<LineageOf> {
+    let item = root.get("scheduler")?.get(LINEAGE)?;
+    let hint = "write lineage = { run = \"digits\", trial = 3 }";
+    if !item.is_table(hint, log) {
+        return None;
+    }
+    item.only(&["run", "trial"], log);
+    let mut part = |key: &str| {
+        let found = item.get(key);
+        if found.is_none() {
+            item.key_error(format!("`{}` has no `{key}`", item.path), hint, log);
+        }
+        found
+    };
+    let (run, trial) = (part("run"), part("trial"));
+    let run = run.and_then(|run| {
+        let name = run.text("the name or the directory of a run", log)?;
+        if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+            let what = format!("`{}` is no name or directory of a run", run.path);
+            run.error(what, "`tune-host runs` lists the runs", log);
+            return None;
+        }
+        Some(name.to_owned())
+    });
+    let trial = trial.and_then(|trial| {
+        let number = trial.whole(0..=i128::from(MAX_TRIALS), log)?;
+        u32::try_from(number).ok()
+    });
+    Some(LineageOf {
+        run: run?,
+        trial: trial?,
+    })
 }
 
 /// A path that cannot be taken for a name.

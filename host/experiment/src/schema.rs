@@ -11,8 +11,11 @@ use crate::{
     goal::DEFAULT_TIME_ATTR,
     limits::{Field, ROWS, RUN_MEMORY, RUN_MEMORY_RANGE},
     machine::MAX_THREADS,
+    plan::Snapshots,
+    plugin::LINEAGE,
     points::MAX_POINTS,
     quantity::{show_bytes, show_time},
+    snapshots::{DISK_RANGE, MAX_INTERVAL, MAX_KEEP},
     space::{SAMPLERS, Shape},
     tree::MAX_ELEMENTS,
 };
@@ -234,10 +237,53 @@ fn tables() -> Value {
                 "threads": { "type": "integer", "minimum": 1, "maximum": MAX_THREADS, "description": "Trial threads. By default as many as there are cores." }
             }
         },
+        "snapshots": snapshots(),
     })
 }
 
-fn plugin(default: &str, what: &str, axis: bool) -> Value {
+fn snapshots() -> Value {
+    let Snapshots {
+        keep,
+        keep_best,
+        at_end,
+        max_overhead,
+        interval: _,
+        disk_bytes: _,
+    } = Snapshots::default();
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "description": "When states of trials are written to the disk, and which are kept; never changes results.",
+        "properties": {
+            "keep": {
+                "type": "integer", "minimum": 1, "maximum": MAX_KEEP, "default": keep,
+                "description": "The newest states of every live trial that are kept."
+            },
+            "keep_best": {
+                "type": "integer", "minimum": 0, "maximum": MAX_KEEP, "default": keep_best,
+                "description": "The best trials whose states are kept."
+            },
+            "interval": {
+                "type": "integer", "minimum": 1, "maximum": MAX_INTERVAL,
+                "description": "A state of a trial is written every so many iterations. By default as often as max_overhead allows."
+            },
+            "at_end": {
+                "type": "boolean", "default": at_end,
+                "description": "The last state of a trial is written when it ends, if it is one of the best."
+            },
+            "max_overhead": {
+                "type": "number", "minimum": 0, "maximum": 1, "default": max_overhead,
+                "description": "Share of the time of the steps that writing states may cost; 0 writes none at intervals."
+            },
+            "disk": size(
+                "Bytes that all states of the run may take on the disk; then states are left out, and no trial fails. By default no limit.",
+                None, *DISK_RANGE.start(), *DISK_RANGE.end(),
+            ),
+        }
+    })
+}
+
+fn plugin(default: &str, what: &str, of_scheduler: bool) -> Value {
     let mut properties = json!({
         "plugin": { "type": "string", "minLength": 1, "description": "Its name, or a path to a .wasm file." },
         "path": { "type": "string", "minLength": 1, "description": "A path to a .wasm file, instead of `plugin`." },
@@ -246,7 +292,7 @@ fn plugin(default: &str, what: &str, axis: bool) -> Value {
         "limits": false,
         "lineage": false
     });
-    if axis && let Some(properties) = properties.as_object_mut() {
+    if of_scheduler && let Some(properties) = properties.as_object_mut() {
         let text = "Belongs to the experiment; accepted here for configurations copied from Ray.";
         properties.insert(
             "time_attr".into(),
@@ -255,6 +301,19 @@ fn plugin(default: &str, what: &str, axis: bool) -> Value {
         properties.insert(
             "max_t".into(),
             json!({ "type": "number", "exclusiveMinimum": 0, "description": text }),
+        );
+        properties.insert(
+            LINEAGE.into(),
+            json!({
+                "type": "object",
+                "required": ["run", "trial"],
+                "additionalProperties": false,
+                "description": "Whose lineage is run again: the trial and all that it was cloned from. For pbt-replay.",
+                "properties": {
+                    "run": { "type": "string", "minLength": 1, "description": "Name or directory of a run." },
+                    "trial": { "type": "integer", "minimum": 0, "maximum": MAX_TRIALS, "description": "The trial at the end of the lineage." }
+                }
+            }),
         );
     }
     json!({

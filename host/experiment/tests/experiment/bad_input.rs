@@ -652,12 +652,7 @@ fn plugins() {
         (8, 2),
         &["both `plugin` and `path`"],
     );
-    for later in [
-        "inner = {}",
-        "warm_start = {}",
-        "limits = {}",
-        "lineage = {}",
-    ] {
+    for later in ["inner = {}", "warm_start = {}", "limits = {}"] {
         let key = later.split(' ').next().unwrap();
         expect(
             &format!("[space]\n[searcher]\nplugin = \"a\"\n{later}"),
@@ -670,10 +665,81 @@ fn plugins() {
         (8, 2),
         &["no `plugin`"],
     );
+}
+
+#[test]
+fn snapshots() {
+    let at = |line: &str, column: usize, parts: &[&str]| {
+        expect(&format!("[space]\n[snapshots]\n{line}"), (9, column), parts);
+    };
+    at(
+        "intervall = 1",
+        1,
+        &[
+            "unknown key `intervall` in `snapshots`",
+            "did you mean `interval`?",
+        ],
+    );
+    at("keep = 0", 8, &["`snapshots.keep` is 0", "1 to 10,000"]);
+    at("keep_best = -1", 13, &["0 to 10,000"]);
+    at("keep = true", 8, &["expected a whole number"]);
+    at("interval = 0", 12, &["1 to 1,000,000,000"]);
+    at("interval = \"5 min\"", 12, &["expected a whole number"]);
+    at("at_end = 1", 10, &["expected true or false"]);
+    at(
+        "max_overhead = 5",
+        16,
+        &["is 5, out of range", "0.05 is 5 %"],
+    );
+    at("max_overhead = nan", 16, &["expected a finite number"]);
+    at("max_overhead = -0.1", 16, &["out of range"]);
+    at("disk = \"1 GB\"", 8, &["no size", "GiB"]);
+    at("disk = 10", 8, &["1 MiB to 1024 TiB"]);
     expect(
-        "[space]\n[snapshots]\nkeep = 1",
-        (8, 2),
-        &["not in this version: `snapshots`"],
+        "[space]\n[snapshots]\nmax_overhead = 0\ninterval = 5",
+        (10, 1),
+        &["`snapshots.interval` with max_overhead = 0", "remove one"],
+    );
+    expect("snapshots = 3\n[space]", (7, 13), &["expected a table"]);
+}
+
+#[test]
+fn lineages() {
+    let at = |line: &str, column: usize, parts: &[&str]| {
+        let head = "[space]\n[scheduler]\nplugin = \"pbt-replay\"\n";
+        let text = HEAD.replace("trials = 10\n", "");
+        check(&format!("{text}{head}{line}"), (9, column), parts);
+    };
+    at("lineage = 3", 11, &["expected a table", "trial = 3 }"]);
+    at("lineage = {}", 1, &["`scheduler.lineage` has no `run`"]);
+    at("lineage = { run = \"a\" }", 1, &["has no `trial`"]);
+    at(
+        "lineage = { run = \"\", trial = 1 }",
+        19,
+        &["no name or directory", "tune-host runs"],
+    );
+    at("lineage = { run = \"a\", trial = -1 }", 32, &["0 to"]);
+    at(
+        "lineage = { run = \"a\", trial = 1, trail = 1 }",
+        35,
+        &["unknown key `trail`", "did you mean `trial`?"],
+    );
+    let lineage = "[scheduler]\nplugin = \"x\"\nlineage = { run = \"a\", trial = 1 }\n";
+    expect(
+        &format!("[space]\n{lineage}"),
+        (5, 10),
+        &["a lineage is one trial", "trials = 1"],
+    );
+    let text = HEAD.replace("trials = 10\n", "");
+    check(
+        &format!("{text}points_to_evaluate = []\n[space]\n{lineage}"),
+        (6, 1),
+        &["`points_to_evaluate` with a lineage"],
+    );
+    expect(
+        "[space]\n[searcher]\nplugin = \"a\"\nlineage = {}",
+        (10, 1),
+        &["`searcher.lineage` belongs to the scheduler"],
     );
 }
 

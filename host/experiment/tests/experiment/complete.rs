@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use proptest::prelude::*;
 use tune_core::{Limits, Metering, Order, RetrySeed, StopRule};
-use tune_experiment::{DataSource, Grants, Outputs, parse};
+use tune_experiment::{DataSource, Grants, LineageOf, Outputs, Snapshots, parse};
 use tune_space::{Constraint, Objective};
 
 use crate::{HEAD, good, with_space};
@@ -68,6 +68,14 @@ virtual-cost = true
 
 [resources]
 threads = 3
+
+[snapshots]
+keep = 2
+keep_best = 3
+interval = 10
+at_end = false
+max_overhead = 0.5
+disk = "2 GiB"
 "#;
 
 #[test]
@@ -173,7 +181,29 @@ fn every_key_arrives_where_it_belongs() {
     };
     assert_eq!(plan.grants, grants);
     assert!(engine.virtual_cost);
+    let snapshots = Snapshots {
+        keep: 2,
+        keep_best: 3,
+        interval: Some(10),
+        at_end: false,
+        max_overhead: 0.5,
+        disk_bytes: Some(2 << 30),
+    };
+    assert_eq!((plan.snapshots, &plan.lineage), (snapshots, &None));
     assert_eq!(plan.text, WHOLE);
+}
+
+#[test]
+fn a_lineage_is_one_trial_and_no_option_of_the_scheduler() {
+    let text = HEAD.replace("trials = 10\n", "");
+    let plan = good(&format!(
+        "{text}[space]\n[scheduler]\nplugin = \"pbt-replay\"\nlineage = {{ run = \"toy\", trial = 3 }}\n"
+    ));
+    let run = "toy".to_owned();
+    assert_eq!(plan.lineage, Some(LineageOf { run, trial: 3 }));
+    assert_eq!(plan.engine.trials, Some(1));
+    let scheduler = ("pbt-replay".to_owned(), "{}".to_owned());
+    assert_eq!(plan.engine.scheduler, scheduler);
 }
 
 #[test]
@@ -198,6 +228,15 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(engine.limits, Limits::default());
     assert!(plan.outputs.json && plan.outputs.csv && plan.outputs.tensorboard);
     assert_eq!(plan.grants, Grants::default());
+    let snapshots = Snapshots {
+        keep: 1,
+        keep_best: 1,
+        interval: None,
+        at_end: true,
+        max_overhead: 0.05,
+        disk_bytes: None,
+    };
+    assert_eq!((plan.snapshots, &plan.lineage), (snapshots, &None));
     assert!(!engine.strict && !engine.virtual_cost && plan.time_budget.is_none());
 }
 

@@ -69,13 +69,14 @@ fn schema_and_reader_know_the_same_keys() {
         names.sort();
         names
     };
-    let mut top = keys("version = 1\nqqqqqqqq = 1");
-    top.retain(|key| key != "snapshots");
+    let top = keys("version = 1\nqqqqqqqq = 1");
     assert_eq!(top, properties(&schema["properties"]));
-    assert_eq!(
-        keys(&format!("{}[limits]\nqqqqqqqq = 1\n[space]", crate::HEAD)),
-        properties(&schema["properties"]["limits"]["properties"])
-    );
+    for table in ["limits", "snapshots"] {
+        assert_eq!(
+            keys(&format!("{}[{table}]\nqqqqqqqq = 1\n[space]", crate::HEAD)),
+            properties(&schema["properties"][table]["properties"])
+        );
+    }
 }
 
 #[test]
@@ -103,6 +104,17 @@ fn the_schema_refuses_what_the_reader_refuses() {
         ("/slots", json!(0)),
         ("/searcher", json!({ "options": 1 })),
         ("/data", json!([{ "name": "x" }])),
+        ("/snapshots", json!({ "keep": 0 })),
+        ("/snapshots", json!({ "max_overhead": 1.5 })),
+        ("/snapshots", json!({ "disk": "1 GB" })),
+        (
+            "/searcher",
+            json!({ "plugin": "x", "lineage": { "run": "a", "trial": 0 } }),
+        ),
+        (
+            "/scheduler",
+            json!({ "plugin": "x", "lineage": { "run": "a" } }),
+        ),
     ] {
         let mut instance = base.clone();
         let (table, key) = pointer.rsplit_once('/').unwrap();
@@ -132,6 +144,7 @@ fn the_reference_explains_every_key() {
         "data",
         "grants",
         "resources",
+        "snapshots",
     ];
     for key in properties.keys() {
         let wanted = if tables.contains(&key.as_str()) {
@@ -141,7 +154,7 @@ fn the_reference_explains_every_key() {
         };
         assert!(text.contains(&wanted), "{key}");
     }
-    for table in ["grants", "resources"] {
+    for table in ["grants", "resources", "snapshots"] {
         for key in properties[table]["properties"].as_object().unwrap().keys() {
             assert!(text.contains(&format!("| `{key}` |")), "{table}.{key}");
         }

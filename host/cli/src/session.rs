@@ -87,11 +87,11 @@ pub(crate) fn options(
     let wanted = machine.threads.or(settings.threads);
     let threads = wanted.map_or_else(machine::cores, |threads| threads as usize);
     Ok(RunOptions {
-        threads: threads.min(by_memory).min(plan.slots as usize).max(1),
-        run_memory,
         time_budget: settings.time_budget,
-        hook: None,
-        same_build: true,
+        ..RunOptions::new(
+            threads.min(by_memory).min(plan.slots as usize).max(1),
+            run_memory,
+        )
     })
 }
 

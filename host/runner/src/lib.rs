@@ -5,6 +5,7 @@ mod executor;
 mod job;
 mod observer;
 mod plugins;
+mod policy;
 mod pool;
 mod recipe;
 mod run;
@@ -13,7 +14,8 @@ mod stage;
 
 pub use job::StepHook;
 pub use observer::{Observer, Silent, Wall};
+pub use policy::SnapshotPolicy;
 pub use recipe::Recipe;
 pub use run::{How, RunError, Summary, resume, start};
 pub use shutdown::Shutdown;
-pub use stage::{RunOptions, RunParts};
+pub use stage::{RunOptions, RunParts, Verify};

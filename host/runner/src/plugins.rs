@@ -1,8 +1,8 @@
 //! The searcher and the scheduler of a run, as the engine calls them.
 
 use tune_core::records::{
-    Action, Config, Creation, Failure, FailureKind, Observation, Outcome, Report, Suggestion, TrialId,
-    TrialState, Turn,
+    Action, Config, Creation, Failure, FailureKind, Observation, Outcome, Report, Suggestion,
+    TrialId, TrialState, Turn,
 };
 use tune_core::{Deciders, PluginFault, Stop};
 use tune_runtime::{SchedulerInstance, SearcherInstance};

@@ -14,7 +14,7 @@ use crate::executor::Executor;
 use crate::job::{Body, Done, Factory, Job};
 use crate::plugins::Plugins;
 use crate::pool::Pool;
-use crate::{Observer, Recipe, RunOptions, RunParts, Shutdown, Wall};
+use crate::{Observer, Recipe, RunOptions, RunParts, Shutdown, Verify, Wall};
 
 /// The coordinator looks at clocks and requests at least this often.
 const TICK: Duration = Duration::from_millis(50);
@@ -123,7 +123,7 @@ pub fn resume(
     let limits = plan.limits.clone();
     let mut engine = Engine::new(plan, digest)?;
     for row in rows {
-        let (handover, wall) = refold(&mut engine, &mut plugins, row, options.same_build)?;
+        let (handover, wall) = refold(&mut engine, &mut plugins, row, options.verify)?;
         observer.restored(&engine, &handover, wall);
     }
     if !rows.is_empty() {
@@ -165,12 +165,12 @@ fn refold(
     engine: &mut Engine,
     plugins: &mut Plugins,
     row: &Row,
-    same_build: bool,
+    verify: Verify,
 ) -> Result<(Handover, Wall), RunError> {
     let entry: Entry = postcard::from_bytes(&row.body)
         .map_err(|e| Stop::Damaged(format!("row {}: {e}", row.sequence)))?;
     let handover = engine.apply(entry.event, &mut Checked::new(plugins, &entry.answers))?;
-    if same_build && handover.digest != row.digest {
+    if verify == Verify::Everything && handover.digest != row.digest {
         return Err(RunError::Digest {
             sequence: row.sequence,
         });
@@ -317,7 +317,10 @@ impl Coordinator<'_> {
                 .as_ref()
                 .is_err_and(|failed| !failed.kind.is_reproducible()),
             Event::Opened => false,
-            Event::StopTrial { .. } | Event::Extended { .. } | Event::TimeBudgetSpent => true,
+            Event::StopTrial { .. }
+            | Event::Extended { .. }
+            | Event::TimeBudgetSpent
+            | Event::Changed { .. } => true,
         };
         let arrival = self.engine.plan().order == tune_core::Order::Arrival;
         let trial = event.trial();
@@ -389,6 +392,7 @@ impl Coordinator<'_> {
                         self.dispatch(*trial, *tick);
                     }
                 }
+                Effect::Keep { .. } | Effect::Clone { .. } => {}
                 // It rests in the pool since its step ended.
                 Effect::Park(_) => {}
                 Effect::Discard(trial) => {

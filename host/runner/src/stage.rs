@@ -7,8 +7,8 @@ use tune_core::records::Setup;
 use tune_core::{EnginePlan, Limits, seeds};
 use tune_runtime::{DataSets, Grants, InitError, Plugin};
 
-use crate::StepHook;
 use crate::plugins::Plugins;
+use crate::{SnapshotPolicy, StepHook};
 
 /// The plugins of a run and what they may use.
 pub struct RunParts {
@@ -36,8 +36,36 @@ pub struct RunOptions {
     pub time_budget: Option<Duration>,
     /// Called on a trial thread before every step.
     pub hook: Option<StepHook>,
-    /// A resumed run was begun by this build: digests and answers must be the same.
-    pub same_build: bool,
+    /// What of a resumed run must be the same again.
+    pub verify: Verify,
+    /// When snapshots are written, and how many are kept.
+    pub snapshots: SnapshotPolicy,
+}
+
+/// How much of an earlier process's work must come out the same when it is done again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Digests, answers of plugins, and reports of replayed steps: the same build and plugins.
+    Everything,
+    /// Answers and reports, but no digests, fuel or ticks: another build of tune-host.
+    Metrics,
+    /// Nothing, the journal's word stands: a plugin was changed on purpose.
+    Nothing,
+}
+
+impl RunOptions {
+    /// Everything checked, snapshots by the default policy, no time budget.
+    #[must_use]
+    pub fn new(threads: usize, run_memory: u64) -> Self {
+        Self {
+            threads,
+            run_memory,
+            time_budget: None,
+            hook: None,
+            verify: Verify::Everything,
+            snapshots: SnapshotPolicy::default(),
+        }
+    }
 }
 
 impl RunParts {

@@ -192,11 +192,8 @@ impl Stage {
             self.digest_of(plan, &parts),
             &parts,
             RunOptions {
-                threads: manner.threads,
-                run_memory: 4 << 30,
-                time_budget: None,
                 hook: manner.hook.clone(),
-                same_build: true,
+                ..RunOptions::new(manner.threads, 4 << 30)
             },
             &rows,
             None,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tune_runner::RunOptions;
+use tune_runner::{RunOptions, Verify};
 use tune_store::{OpenedRun, RunDir, RunReader, RunState, RunStatus};
 
 use crate::args::ResumeArgs;
@@ -63,7 +63,11 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Verdict, Failure> {
         rows: &history.rows,
         extend: args.trials,
         options: RunOptions {
-            same_build,
+            verify: if same_build {
+                Verify::Everything
+            } else {
+                Verify::Metrics
+            },
             ..options
         },
         elapsed_before,

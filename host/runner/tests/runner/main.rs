@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use tune_core::records::{FailureKind, TrialId};
 use tune_core::{Engine, EnginePlan, Entry, Handover, Metering, Note, Phase};
-use tune_runner::{How, Observer, RunError, RunOptions, RunParts, Shutdown, StepHook, Wall};
+use tune_runner::{
+    How, Observer, RunError, RunOptions, RunParts, Shutdown, StepHook, Verify, Wall,
+};
 use tune_runtime::{DataSets, Grants, Plugin, Runtime, RuntimeOptions};
 use tune_store::{Header, Row, RunDir};
 
@@ -97,11 +99,8 @@ fn parts(plan: &EnginePlan) -> RunParts {
 
 fn options(threads: usize, hook: Option<StepHook>) -> RunOptions {
     RunOptions {
-        threads,
-        run_memory: 1 << 30,
-        time_budget: None,
         hook,
-        same_build: true,
+        ..RunOptions::new(threads, 1 << 30)
     }
 }
 
@@ -268,7 +267,7 @@ fn a_replayed_step_that_differs_stops_the_run_and_names_the_trial() {
         row.body = postcard::to_allocvec(&entry).unwrap();
     }
     let mut careless = options(1, None);
-    careless.same_build = false;
+    careless.verify = Verify::Metrics;
     let result = tune_runner::resume(
         plan.clone(),
         [3; 32],

@@ -5,7 +5,7 @@
 //! `artifacts/content/`, named by their hash. People see `artifacts/000012/<name>`.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, OpenOptions};
@@ -155,9 +155,7 @@ impl Artifacts {
         };
         for ((trial, name), parts) in current_files(database.artifact_parts()?) {
             check_artifact_name(&name)?;
-            let size: u64 = parts.iter().map(|p| p.size).sum();
-            let file = Path::new(&trial_dir(trial)).join(&name);
-            let intact = this.root.metadata(&file).is_ok_and(|m| m.len() == size);
+            let intact = this.is_as_committed(trial, &name, &parts).unwrap_or(false);
             let is_link = matches!(parts.as_slice(), [only] if only.external);
             this.linked.insert((trial, name.clone()), is_link);
             if !intact {
@@ -165,6 +163,24 @@ impl Artifacts {
             }
         }
         Ok(this)
+    }
+
+    /// Whether a file is what its rows say. A crash after a commit leaves the version before, which
+    /// may well be of the same length: the bytes decide.
+    fn is_as_committed(&self, trial: u32, name: &str, parts: &[Part]) -> io::Result<bool> {
+        let mut file = self.root.open(Path::new(&trial_dir(trial)).join(name))?;
+        let size: u64 = parts.iter().map(|p| p.size).sum();
+        if file.metadata()?.len() != size {
+            return Ok(false);
+        }
+        for part in parts {
+            let mut hasher = blake3::Hasher::new();
+            io::copy(&mut (&mut file).take(part.size), &mut hasher)?;
+            if *hasher.finalize().as_bytes() != part.hash {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn rebuild(

@@ -55,7 +55,7 @@ fn files_are_replaced_appended_to_and_described() {
 }
 
 #[test]
-fn files_that_are_missing_or_cut_are_made_again_on_open() {
+fn files_that_are_missing_cut_or_old_are_made_again_on_open() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run");
     let (run, journal) = RunDir::create(&path, &header()).unwrap();
@@ -68,17 +68,23 @@ fn files_that_are_missing_or_cut_are_made_again_on_open() {
     journal
         .append(row(2), artifact(1, "small", b"abc", false))
         .unwrap();
+    journal
+        .append(row(3), artifact(1, "same", b"new", false))
+        .unwrap();
     journal.close().unwrap();
     drop(run);
     std::fs::remove_file(path.join("artifacts/000001/small")).unwrap();
     std::fs::write(path.join("artifacts/000001/big"), "cut").unwrap();
+    // As a crash between commit and publishing leaves it: the version before, just as long.
+    std::fs::write(path.join("artifacts/000001/same"), "old").unwrap();
     let opened = RunDir::open_writable(&path).unwrap();
     let read = |name: &str| std::fs::read(path.join("artifacts/000001").join(name)).unwrap();
     assert_eq!(read("small"), b"abc");
+    assert_eq!(read("same"), b"new");
     assert_eq!(read("big"), [large(7), b"more".to_vec()].concat());
     opened
         .journal
-        .append(row(3), artifact(1, "small", b"d", true))
+        .append(row(4), artifact(1, "small", b"d", true))
         .unwrap();
     opened.journal.close().unwrap();
     assert_eq!(read("small"), b"abcd");

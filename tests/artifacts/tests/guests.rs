@@ -13,7 +13,11 @@ fn shape(path: &str) -> Shape {
 
 /// The name in the manifest is that of the file, with hyphens.
 fn check(guest: &str, path: &str, interface: &str) {
-    let shape = shape(path);
+    let mut shape = shape(path);
+    // What a trainable may export beside.
+    shape
+        .exports
+        .retain(|e| e != "tune:plugin/portable-state@0.1.0");
     assert_eq!(
         shape.exports,
         [format!("tune:plugin/{interface}@0.1.0")],

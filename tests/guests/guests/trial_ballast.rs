@@ -1,0 +1,102 @@
+//! Carries `mb` megabytes (of 2^20 bytes, by default 1) and rewrites the share `dirty` of them (by
+//! default 1.0) each step, in one run of bytes that starts where the last one ended. Reports
+//! `loss` = 1 / (rate x step), so that the fastest `rate` wins, and `sum`, which depends on a word of
+//! every page. Moves bytes, as that costs least beside what is measured with it. Its state is
+//! portable.
+
+use tune_plugin::{
+    Change, Config, Failure, PortableState, Reconfigured, Report, Stream, Trainable, TrialInfo,
+};
+
+struct Ballast {
+    rate: f64,
+    step: u64,
+    /// Incompressible, as weights are.
+    bytes: Vec<u8>,
+    /// How many of them a step rewrites.
+    dirty: usize,
+    at: usize,
+}
+
+impl Ballast {
+    /// Sum of a word of every page; 32 bits of it, which an f64 holds exactly.
+    fn sum(&self) -> f64 {
+        let words = self.bytes.as_chunks::<4>().0.iter().step_by(1024);
+        let sum = words.fold(0_u32, |sum, word| {
+            sum.rotate_left(1).wrapping_add(u32::from_le_bytes(*word))
+        });
+        f64::from(sum)
+    }
+}
+
+impl Trainable for Ballast {
+    const NAME: &'static str = "trial-ballast";
+    const SUMMARY: &'static str =
+        "Carries as much state, and rewrites as much of it, as it is told";
+    const MUTABLE_PARAMETERS: &'static [&'static str] = &["rate"];
+
+    fn setup(info: &TrialInfo, config: &Config) -> Result<Self, Failure> {
+        let length = config.read_or("mb", 1_usize)? << 20;
+        let dirty = length as f64 * config.read_or("dirty", 1.0)?;
+        // Where the state comes from elsewhere, there is nothing to draw.
+        let mut bytes = vec![0; if info.restoring { 0 } else { length }];
+        let mut x = Stream::new(info.seed).u64();
+        for word in bytes.as_chunks_mut::<8>().0 {
+            // Steele's SplitMix64 without its last round: fast, and no two pages are alike.
+            x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            *word = (x ^ (x >> 30))
+                .wrapping_mul(0xBF58_476D_1CE4_E5B9)
+                .to_le_bytes();
+        }
+        Ok(Self {
+            rate: config.read_or("rate", 1.0)?,
+            step: 0,
+            bytes,
+            dirty: (dirty as usize).min(length),
+            at: 0,
+        })
+    }
+
+    fn step(&mut self) -> Result<Report, Failure> {
+        /// Less than a page, and not in the grid of anything.
+        const SHIFT: usize = 97;
+        self.step += 1;
+        if self.at.saturating_add(self.dirty) > self.bytes.len() {
+            self.at = 0;
+        }
+        if let Some(run) = self.bytes.get_mut(self.at..self.at + self.dirty) {
+            run.rotate_left(SHIFT.min(run.len()));
+            self.at += self.dirty;
+        }
+        Ok(Report::default()
+            .with("loss", 1.0 / (self.rate * self.step as f64))
+            .with("sum", self.sum()))
+    }
+
+    fn reconfigure(&mut self, change: &Change) -> Result<Reconfigured, Failure> {
+        self.rate = change.config.read_or("rate", 1.0)?;
+        Ok(Reconfigured::Applied)
+    }
+}
+
+impl PortableState for Ballast {
+    fn save(&self) -> Result<Vec<u8>, Failure> {
+        let mut state = Vec::with_capacity(16 + self.bytes.len());
+        state.extend(self.step.to_le_bytes());
+        state.extend((self.at as u64).to_le_bytes());
+        state.extend_from_slice(&self.bytes);
+        Ok(state)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
+        let refused = "the state is no ballast";
+        let (step, rest) = state.split_first_chunk().ok_or(refused)?;
+        let (at, bytes) = rest.split_first_chunk().ok_or(refused)?;
+        self.step = u64::from_le_bytes(*step);
+        self.at = usize::try_from(u64::from_le_bytes(*at)).map_err(|_| refused)?;
+        self.bytes = bytes.to_vec();
+        Ok(())
+    }
+}
+
+tune_plugin::export_portable_trainable!(Ballast);

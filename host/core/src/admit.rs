@@ -130,8 +130,8 @@ fn check_axis(plan: &EnginePlan, trial: &Trial, full: &Report) -> Result<(), Fai
     if !now.is_finite() {
         return Err(bad(format!("trial {}: `{axis}` is {now}", trial.id)));
     }
-    let before = trial.last.as_ref().and_then(|r| r.get(axis));
-    match before {
+    // Of the state that the step began with: after an exploit that is the donor's.
+    match trial.axis {
         Some(before) if now < before => Err(bad(format!(
             "trial {}: `{axis}` went back from {before} to {now}; it measures the resource that the \
              trial used and must not decrease",

@@ -41,6 +41,7 @@ enum Happened<'a> {
     },
     Failed(FailureKind),
     External(Option<u32>),
+    Changed(&'a str),
 }
 
 #[derive(Serialize)]
@@ -82,6 +83,7 @@ pub(crate) fn link(
                 .map_or(FailureKind::BadValue, |f| f.kind),
         ),
         (Event::Extended { trials }, None) => Happened::External(Some(*trials)),
+        (Event::Changed { what }, None) => Happened::Changed(what),
         (_, None) => Happened::External(None),
     };
     let record = Record {

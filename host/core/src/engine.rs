@@ -7,7 +7,7 @@ use tune_space::{Config, Creation, Ending, Space, TrialId};
 use crate::flight::{Cost, Flight};
 use crate::handover::Turnover;
 use crate::trial::{Best, Phase, Trial};
-use crate::{Deciders, EnginePlan, Entry, Event, Handover, Recorded, StepEnd, Stop};
+use crate::{Deciders, EnginePlan, Entry, Event, Handover, Point, Recorded, StepEnd, Stop, seeds};
 
 /// How many trials stand where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -252,6 +252,39 @@ impl Engine {
         } else {
             Creation::Possible
         }
+    }
+
+    /// The seed of a change of the trial: of its next generation, or as in the lineage that the
+    /// plan repeats.
+    pub(crate) fn seed_of_change(&mut self, id: TrialId) -> Result<u64, Stop> {
+        let fresh = self.next_seed(id)?;
+        let iteration = self.trial_mut(id)?.iteration;
+        let lineage = self.plan.lineage.as_ref().filter(|_| id == 0);
+        let repeated = lineage.and_then(|lineage| {
+            let mut changes = lineage.changes.iter();
+            changes.find(|(after, _)| *after == iteration)
+        });
+        Ok(repeated.map_or(fresh, |(_, seed)| *seed))
+    }
+
+    /// The seed of the trial's next generation, which begins.
+    pub(crate) fn next_seed(&mut self, id: TrialId) -> Result<u64, Stop> {
+        let run_seed = self.plan.seed;
+        let trial = self.trial_mut(id)?;
+        trial.generation = trial.generation.saturating_add(1);
+        Ok(seeds::trial(run_seed, id, trial.generation))
+    }
+
+    /// States that copies may still be made of, and those that a trial took over and has not
+    /// stepped from: what is worth having at hand.
+    #[must_use]
+    pub fn sources(&self) -> BTreeSet<Point> {
+        let of = |trial: &Trial| {
+            let kept = trial.kept.map(|kept| kept.point);
+            let taken = trial.pending_clone().filter(|_| !trial.is_ended());
+            kept.into_iter().chain(taken)
+        };
+        self.trials.iter().flat_map(of).collect()
     }
 
     pub(crate) fn trial_mut(&mut self, id: TrialId) -> Result<&mut Trial, Stop> {

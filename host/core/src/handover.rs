@@ -1,30 +1,22 @@
 //! One handover, in its fixed order: validate, stop rules, the scheduler's call, its actions in
 //! list order, `observe`, `complete`s in the order of the actions, then free slots are filled.
+//!
+//! Here: what the event itself does. Actions and free slots have modules of their own.
 
 use std::collections::VecDeque;
 
-use tune_space::{
-    Action, Change, Config, Creation, Ending, FailureKind, Next, Outcome, Proposal, Report,
-    Suggestion, TrialId, TrialState,
-};
+use tune_space::{Action, Change, Config, Ending, FailureKind, Report, TrialId, TrialState};
 
+use crate::actions::target;
 use crate::admit::{admit, ends};
 use crate::deciders::Recorder;
-use crate::trial::{Phase, StepRecord, Trial, fingerprint};
-use crate::{
-    Answer, Deciders, Effect, Engine, Event, Failed, Note, RetrySeed, StepEnd, Stop, seeds,
-};
+use crate::trial::{Phase, StepRecord, fingerprint};
+use crate::{Answer, Deciders, Effect, Engine, Event, Failed, Note, RetrySeed, StepEnd, Stop};
 
-/// Actions in one handover, those that follow from others included.
-const MAX_ACTIONS: usize = 10_000;
-/// Impossible actions in a run before it stops.
-const MAX_ILLEGAL: u32 = 100;
-/// Bad suggestions in a row before the run stops.
-const MAX_REJECTED: u32 = 3;
-/// Calls of `next-to-run` a slot and handover.
-const MAX_TURNS: u32 = 64;
 /// Handovers between two calls of `describe`.
 const DESCRIBE_EVERY: u64 = 64;
+/// Earlier results in one call of `seed-with`: the contract's bound.
+const KNOWN_A_CALL: usize = 1_000;
 
 /// What came out of a handover.
 #[derive(Default)]
@@ -38,16 +30,17 @@ pub(crate) struct Turned {
 
 /// A handover in progress.
 pub(crate) struct Turnover<'a> {
-    engine: &'a mut Engine,
-    calls: Recorder<'a>,
-    out: Turned,
+    pub(crate) engine: &'a mut Engine,
+    pub(crate) calls: Recorder<'a>,
+    pub(crate) out: Turned,
     /// Actions that are still to be carried out.
-    queue: VecDeque<Action>,
-    taken: usize,
+    pub(crate) queue: VecDeque<Action>,
+    /// Actions so far.
+    pub(crate) taken: usize,
     /// Trials that ended, in the order in which the searcher hears of it.
-    completes: Vec<(TrialId, Ending)>,
-    /// The trial whose report is handed over: `keep` is legal for it.
-    current: Option<TrialId>,
+    pub(crate) completes: Vec<(TrialId, Ending)>,
+    /// The trial whose step is handed over: it is at rest, though it counts as running.
+    pub(crate) current: Option<TrialId>,
 }
 
 impl<'a> Turnover<'a> {
@@ -64,12 +57,15 @@ impl<'a> Turnover<'a> {
     }
 
     pub(crate) fn run(mut self, event: &Event) -> Result<Turned, Stop> {
+        let sequence = self.engine.sequence();
+        if (sequence == 0) != matches!(event, Event::Opened) {
+            return Err(Stop::damaged(format!(
+                "row {sequence} is `{}`: a run is opened once, first of all",
+                event.kind()
+            )));
+        }
         match event {
-            Event::Opened => {
-                if self.engine.sequence() != 0 {
-                    return Err(Stop::damaged("the run is opened twice"));
-                }
-            }
+            Event::Opened => self.tell_known()?,
             Event::StepEnded { trial, end } => self.step_ended(*trial, end)?,
             Event::StopTrial { trial } => self.user_stops(*trial)?,
             Event::Extended { trials } => {
@@ -81,12 +77,19 @@ impl<'a> Turnover<'a> {
             Event::Changed { .. } => return Ok(self.out),
         }
         self.fill_slots()?;
-        let describe = self.engine.sequence() % DESCRIBE_EVERY == DESCRIBE_EVERY - 1;
+        let describe = sequence % DESCRIBE_EVERY == DESCRIBE_EVERY - 1;
         if describe || self.engine.finished {
             self.engine.description = self.calls.describe()?;
         }
         self.out.answers = self.calls.answers;
         Ok(self.out)
+    }
+
+    fn tell_known(&mut self) -> Result<(), Stop> {
+        for known in self.engine.plan.known.chunks(KNOWN_A_CALL) {
+            self.calls.seed_with(known)?;
+        }
+        Ok(())
     }
 
     // --- a step ended -------------------------------------------------------------------------
@@ -130,8 +133,10 @@ impl<'a> Turnover<'a> {
     ) -> Result<(), Stop> {
         let budget = self.engine.trial(id).and_then(|t| t.budget);
         let over = ends(&self.engine.plan, budget, &report);
+        let axis = report.get(&self.engine.plan.time_attr);
         let trial = self.engine.trial_mut(id)?;
-        trial.iteration += 1;
+        trial.iteration = trial.iteration.saturating_add(1);
+        trial.axis = axis;
         trial.fuel_total = trial.fuel_total.saturating_add(fuel);
         trial.own_fuel = trial.own_fuel.saturating_add(fuel);
         trial.history.push(StepRecord {
@@ -147,6 +152,10 @@ impl<'a> Turnover<'a> {
             self.engine.note_value(id, value)?;
         }
         if over {
+            let spent = budget.is_some_and(|budget| axis.is_some_and(|axis| axis >= budget));
+            if spent && self.engine.plan.clones {
+                self.keep(id)?;
+            }
             self.end(id, Ending::Finished)?;
             let actions = self.calls.on_complete(id, Some(&report))?;
             self.carry_out(actions)?;
@@ -202,27 +211,24 @@ impl<'a> Turnover<'a> {
 
     /// The same step again; with another seed if asked.
     fn retry(&mut self, id: TrialId, fresh: bool) -> Result<(), Stop> {
-        let run_seed = self.engine.plan.seed;
-        let trial = self.engine.trial_mut(id)?;
         if fresh {
-            trial.generation += 1;
-            let seed = seeds::trial(run_seed, id, trial.generation);
-            if trial.reports() == 0 {
+            let seed = self.engine.next_seed(id)?;
+            let trial = self.engine.trial_mut(id)?;
+            if trial.awaits_setup() {
                 trial.setup_seed = seed;
             } else {
-                let change = Change {
+                trial.set_change(Change {
                     config: trial.config.clone(),
                     seed,
                     workers: 1,
-                };
-                trial.set_change(change);
+                });
             }
         }
         self.out.effects.push(Effect::Rebuild(id));
         self.start(id)
     }
 
-    fn start(&mut self, id: TrialId) -> Result<(), Stop> {
+    pub(crate) fn start(&mut self, id: TrialId) -> Result<(), Stop> {
         let tick = self.engine.now;
         self.engine.set_phase(id, Phase::Running)?;
         self.engine.flight.start(id, tick);
@@ -263,314 +269,6 @@ impl<'a> Turnover<'a> {
             self.user_stops(id)?;
         }
         Ok(())
-    }
-
-    // --- the scheduler's actions --------------------------------------------------------------
-
-    fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), Stop> {
-        self.queue.extend(actions);
-        while let Some(action) = self.queue.pop_front() {
-            self.taken += 1;
-            if self.taken > MAX_ACTIONS {
-                self.queue.clear();
-                return self.illegal(format!(
-                    "more than {MAX_ACTIONS} actions in one handover; the rest is dropped"
-                ));
-            }
-            self.act(action)?;
-        }
-        Ok(())
-    }
-
-    fn act(&mut self, action: Action) -> Result<(), Stop> {
-        let id = target(&action);
-        let Some(trial) = self.engine.trial(id) else {
-            return self.illegal(format!("{} of the unknown trial {id}", name(&action)));
-        };
-        let phase = trial.phase;
-        if matches!(phase, Phase::Ended(_)) {
-            return self.illegal(format!("{} of trial {id}, which has ended", name(&action)));
-        }
-        match action {
-            Action::Stop(_) => self.end(id, Ending::Stopped),
-            Action::Pause(_) if phase != Phase::Running => {
-                self.illegal(format!("pause of trial {id}, which does not run"))
-            }
-            Action::Pause(_) if self.current == Some(id) => self.pause(id),
-            Action::Pause(_) => {
-                self.engine.trial_mut(id)?.pause_requested = true;
-                Ok(())
-            }
-            Action::SetConfig(_, config) => self.set_config(id, phase, config),
-            Action::Keep(_) | Action::Exploit(_) | Action::SetWorkers(..) => self.illegal(format!(
-                "{} of trial {id}: this version of tune-host cannot do it yet",
-                name(&action)
-            )),
-        }
-    }
-
-    fn set_config(&mut self, id: TrialId, phase: Phase, config: Config) -> Result<(), Stop> {
-        if phase == Phase::Running && self.current != Some(id) {
-            return self.illegal(format!("set-config of trial {id}, whose step is in flight"));
-        }
-        if let Err(error) = self.engine.space.check(&config) {
-            return self.illegal(format!("set-config of trial {id}: {error}"));
-        }
-        let full = match self.engine.complete_config(&config) {
-            Ok(full) => full,
-            Err(error) => return self.illegal(format!("set-config of trial {id}: {error}")),
-        };
-        let run_seed = self.engine.plan.seed;
-        let trial = self.engine.trial_mut(id)?;
-        trial.suggested = config;
-        trial.config = full.clone();
-        if trial.reports() == 0 {
-            trial.setup_config = full;
-        } else {
-            trial.generation += 1;
-            let seed = seeds::trial(run_seed, id, trial.generation);
-            trial.set_change(Change {
-                config: full,
-                seed,
-                workers: 1,
-            });
-        }
-        Ok(())
-    }
-
-    fn pause(&mut self, id: TrialId) -> Result<(), Stop> {
-        self.engine.set_phase(id, Phase::Paused)?;
-        self.out.effects.push(Effect::Park(id));
-        self.out.notes.push(Note::Paused(id));
-        Ok(())
-    }
-
-    fn end(&mut self, id: TrialId, ending: Ending) -> Result<(), Stop> {
-        let in_flight = self.engine.flight.remove(id).is_some();
-        self.engine.set_phase(id, Phase::Ended(ending))?;
-        self.out.effects.push(if in_flight {
-            Effect::Discard(id)
-        } else {
-            Effect::Release(id)
-        });
-        self.out.notes.push(Note::Ended(id, ending));
-        self.completes.push((id, ending));
-        Ok(())
-    }
-
-    fn tell_completes(&mut self) -> Result<(), Stop> {
-        for (id, ending) in std::mem::take(&mut self.completes) {
-            let outcome = Outcome {
-                ending,
-                last: self.engine.trial_mut(id)?.last.clone(),
-            };
-            self.calls.complete(id, &outcome)?;
-        }
-        Ok(())
-    }
-
-    fn illegal(&mut self, reason: String) -> Result<(), Stop> {
-        self.engine.illegal_actions += 1;
-        if self.engine.illegal_actions >= MAX_ILLEGAL {
-            return Err(Stop::Illegal {
-                scheduler: self.engine.plan.scheduler.0.clone(),
-                count: self.engine.illegal_actions,
-                reason,
-            });
-        }
-        self.out.notes.push(Note::Dropped(reason));
-        Ok(())
-    }
-
-    // --- free slots ---------------------------------------------------------------------------
-
-    fn fill_slots(&mut self) -> Result<(), Stop> {
-        if self.engine.finished {
-            return Ok(());
-        }
-        let mut waiting = false;
-        let mut last = Next::Idle;
-        while self.engine.flight.len() < self.engine.plan.slots as usize {
-            last = self.fill_slot(&mut waiting)?;
-            if matches!(last, Next::Idle | Next::Done) {
-                break;
-            }
-        }
-        if self.engine.flight.len() > 0 {
-            return Ok(());
-        }
-        let closed = self.engine.creation() == Creation::Closed;
-        let all_ended = self.engine.waiting.is_empty();
-        if closed && (last == Next::Done || all_ended) {
-            self.engine.finished = true;
-            return Ok(());
-        }
-        Err(Stop::Deadlock(self.deadlock(waiting)))
-    }
-
-    /// Nothing is in flight and nothing was chosen: why?
-    fn deadlock(&self, waiting: bool) -> String {
-        let counts = self.engine.counts;
-        if waiting {
-            format!(
-                "the searcher `{}` says `wait` while nothing runs\n  hint: it may wait only for \
-                 results of trials that run",
-                self.engine.plan.searcher.0
-            )
-        } else {
-            format!(
-                "{} paused and {} pending, nothing runs, and the scheduler `{}` says idle\n  hint: \
-                 it must run a waiting trial, create one, or say `done`",
-                counts.paused, counts.pending, self.engine.plan.scheduler.0
-            )
-        }
-    }
-
-    /// Fills one free slot; `Run` if it is filled.
-    fn fill_slot(&mut self, waiting: &mut bool) -> Result<Next, Stop> {
-        for _ in 0..MAX_TURNS {
-            let creation = match self.engine.creation() {
-                Creation::Possible if *waiting => Creation::Waiting,
-                creation => creation,
-            };
-            let turn = self.calls.next_to_run(creation)?;
-            self.current = None;
-            self.carry_out(turn.actions)?;
-            self.tell_completes()?;
-            match turn.next {
-                Next::Run(id) => match self.engine.trial(id).map(|t| t.phase) {
-                    Some(phase @ (Phase::Pending | Phase::Paused)) => {
-                        if phase == Phase::Paused {
-                            self.out.notes.push(Note::Resumed(id));
-                        }
-                        self.start(id)?;
-                        return Ok(turn.next);
-                    }
-                    _ => self.illegal(format!("run of trial {id}, which is not waiting"))?,
-                },
-                Next::Create if creation == Creation::Possible => {
-                    *waiting = !self.create()? && !self.engine.exhausted;
-                }
-                Next::Create => {
-                    self.illegal("create, though no trial can be created".to_owned())?;
-                }
-                Next::Idle | Next::Done => return Ok(turn.next),
-            }
-        }
-        Ok(Next::Idle)
-    }
-
-    /// Asks the searcher for a trial; false if there is none.
-    fn create(&mut self) -> Result<bool, Stop> {
-        let id = self.engine.trials.len() as TrialId;
-        let pinned = self
-            .engine
-            .plan
-            .points_to_evaluate
-            .get(id as usize)
-            .cloned()
-            .unwrap_or_default();
-        let mut reason = String::new();
-        for _ in 0..MAX_REJECTED {
-            match self.calls.suggest(id, &pinned)? {
-                Ok(Suggestion::Configure(proposal)) => match self.consider(&proposal, &pinned) {
-                    Ok(full) => {
-                        self.add(id, proposal, full)?;
-                        return Ok(true);
-                    }
-                    Err(why) => reason = why,
-                },
-                Ok(Suggestion::Wait) => return Ok(false),
-                Ok(Suggestion::Exhausted) => {
-                    self.engine.exhausted = true;
-                    return Ok(false);
-                }
-                Err(failure) => reason = failure.to_string(),
-            }
-            self.out.notes.push(Note::Rejected(format!(
-                "suggestion for trial {id}: {reason}"
-            )));
-        }
-        Err(Stop::Rejected {
-            searcher: self.engine.plan.searcher.0.clone(),
-            count: MAX_REJECTED,
-            trial: id,
-            reason,
-        })
-    }
-
-    /// The whole configuration of a proposal, or what is wrong with it.
-    fn consider(&self, proposal: &Proposal, pinned: &Config) -> Result<Config, String> {
-        self.engine
-            .space
-            .check(&proposal.config)
-            .map_err(|e| e.to_string())?;
-        for (name, value) in pinned.iter() {
-            // A pinned parameter may be inactive under what the searcher chose for the rest.
-            if let Some(given) = proposal.config.get(name)
-                && given != value
-            {
-                return Err(format!(
-                    "`{name}` is pinned to {value}, the searcher gave {given}"
-                ));
-            }
-        }
-        if let Some(budget) = proposal.budget {
-            if self.engine.plan.scheduler.0 != "fifo" {
-                return Err("a budget is legal only under the scheduler `fifo`".to_owned());
-            }
-            if budget.is_nan() {
-                return Err("the budget is NaN".to_owned());
-            }
-        }
-        if proposal.start_from.is_some() {
-            return Err("start-from: this version of tune-host cannot do it yet".to_owned());
-        }
-        self.engine.complete_config(&proposal.config)
-    }
-
-    fn add(&mut self, id: TrialId, proposal: Proposal, full: Config) -> Result<(), Stop> {
-        let seed = proposal
-            .seed
-            .unwrap_or_else(|| seeds::trial(self.engine.plan.seed, id, 0));
-        let mut trial = Trial::new(
-            id,
-            proposal.config,
-            full.clone(),
-            seed,
-            self.engine.sequence(),
-        );
-        trial.budget = proposal.budget;
-        let suggested = trial.suggested.clone();
-        self.engine.add_trial(trial);
-        self.out.created.push((id, full));
-        self.out.notes.push(Note::Created(id));
-        let actions = self.calls.on_add(id, &suggested)?;
-        self.carry_out(actions)?;
-        self.tell_completes()
-    }
-}
-
-/// The trial that an action is about.
-fn target(action: &Action) -> TrialId {
-    match action {
-        Action::Pause(id)
-        | Action::Stop(id)
-        | Action::Keep(id)
-        | Action::SetConfig(id, _)
-        | Action::SetWorkers(id, _) => *id,
-        Action::Exploit(exploit) => exploit.target,
-    }
-}
-
-fn name(action: &Action) -> &'static str {
-    match action {
-        Action::Pause(_) => "pause",
-        Action::Stop(_) => "stop",
-        Action::Keep(_) => "keep",
-        Action::Exploit(_) => "exploit",
-        Action::SetConfig(..) => "set-config",
-        Action::SetWorkers(..) => "set-workers",
     }
 }
 

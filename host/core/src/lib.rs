@@ -4,7 +4,9 @@
 //! count. It has no wasm, no I/O, no clock and no source of randomness; the runner carries out what
 //! it decides, the store keeps what it was told, and folding that again gives the same state.
 
+mod actions;
 mod admit;
+mod creation;
 mod deciders;
 mod derive;
 mod digest;

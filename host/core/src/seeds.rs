@@ -12,6 +12,12 @@ pub(crate) fn trial(run: u64, trial: TrialId, generation: u32) -> u64 {
     ])
 }
 
+/// The first seed of a trial that begins with an imported state: not one that the state has seen,
+/// whatever run it comes from.
+pub(crate) fn imported(run: u64, state: &[u8; 32]) -> u64 {
+    derive_seed(&[&run.to_le_bytes(), b"imported", state])
+}
+
 /// The seed of the searcher (`role` "searcher") or the scheduler ("scheduler") of a run.
 #[must_use]
 pub fn role(run: u64, role: &str) -> u64 {

@@ -152,6 +152,47 @@ impl Trial {
             .filter(|c| c.before_step == self.reports())
     }
 
+    /// Its next step begins with `setup`.
+    pub(crate) fn awaits_setup(&self) -> bool {
+        self.origin_at(self.reports()) == Some(Origin::Setup)
+    }
+
+    /// Goes on from another state, in the place of one that it took over and has not stepped from.
+    pub(crate) fn take_over(&mut self, origin: Origin, state: &Kept, sequence: u64) {
+        let from = self.reports();
+        if self.origin_at(from).is_some() {
+            self.segments.pop();
+        }
+        self.segments.push(Segment {
+            origin,
+            from,
+            iteration: state.iteration,
+            fuel_total: state.fuel_total,
+            sequence,
+        });
+        self.iteration = state.iteration;
+        self.fuel_total = state.fuel_total;
+        self.axis = state.axis;
+    }
+
+    /// Its present state, to be kept.
+    pub(crate) fn present(&self) -> Kept {
+        Kept {
+            point: self.point(),
+            iteration: self.iteration,
+            fuel_total: self.fuel_total,
+            axis: self.axis,
+        }
+    }
+
+    /// The state that a copy of it is made of: the last kept or paused one; of a trial without, the
+    /// one that it took over itself, if it has not stepped since.
+    #[must_use]
+    pub fn source(&self) -> Option<Kept> {
+        self.kept
+            .or_else(|| self.pending_clone().map(|_| self.present()))
+    }
+
     /// Its own reports that were handed over.
     #[must_use]
     pub fn reports(&self) -> u64 {

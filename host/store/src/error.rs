@@ -68,6 +68,50 @@ pub enum StoreError {
         /// Which part was being written.
         what: String,
     },
+    /// The snapshots take as much as they may; everything else goes on.
+    #[error(
+        "the snapshots of run {path} take up their quota of {quota} bytes: no more are written; raise it, or keep fewer",
+        path = path.display()
+    )]
+    QuotaFull {
+        /// The directory.
+        path: PathBuf,
+        /// In bytes.
+        quota: u64,
+    },
+    /// A snapshot cannot be read.
+    #[error(
+        "snapshot {id} of run {path} is damaged: {what}. An earlier one is used where there is one, else the steps are done again",
+        path = path.display()
+    )]
+    DamagedSnapshot {
+        /// The directory of the run.
+        path: PathBuf,
+        /// The number of the snapshot.
+        id: u64,
+        /// What was found.
+        what: String,
+    },
+    /// No snapshot has this number, or not any more.
+    #[error("run {path} has no snapshot {id}: `tune-host snapshots {path}` lists those that it has", path = path.display())]
+    NoSnapshot {
+        /// The directory of the run.
+        path: PathBuf,
+        /// The number.
+        id: u64,
+    },
+    /// More memories, a longer header or more chunks than a snapshot can have.
+    #[error("a snapshot of run {path} was not written: it is larger than any may be. The run goes on without it", path = path.display())]
+    SnapshotTooLarge {
+        /// The directory of the run.
+        path: PathBuf,
+    },
+    /// The caller writes to a run that it opened for reading: a defect of the host.
+    #[error("run {path} is open for reading only; this is a defect of tune-host, please report it", path = path.display())]
+    ReadOnly {
+        /// The directory of the run.
+        path: PathBuf,
+    },
     /// Any other failure of the file system or the database.
     #[error(
         "run {path}: {what}: {message}. Check the disk and the permissions of the directory",
@@ -106,7 +150,7 @@ impl StoreError {
     /// The cause is a full disk or quota.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
-        matches!(self, Self::DiskFull { .. })
+        matches!(self, Self::DiskFull { .. } | Self::QuotaFull { .. })
     }
 
     pub(crate) fn io(path: &Path, what: impl Into<String>, error: &io::Error) -> Self {

@@ -21,8 +21,27 @@ pub struct Header {
     pub plugins: Vec<PluginRecord>,
     /// Unix time in milliseconds.
     pub created_ms: u64,
+    /// Where a fork comes from.
+    pub parent: Option<Parent>,
     /// Whatever else belongs to the run.
     pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The state of another run that a run started from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Name of the other run.
+    pub run: String,
+    /// The trial there.
+    pub trial: u32,
+    /// Its training iteration.
+    pub iteration: u64,
+    /// How many reports the trial itself had made.
+    #[serde(default)]
+    pub reports: u64,
+    /// Hash of the state, in hexadecimal digits; empty if it is not known.
+    #[serde(default)]
+    pub state: String,
 }
 
 /// A plugin or data set of a run.
@@ -40,13 +59,14 @@ pub struct PluginRecord {
 
 impl Header {
     /// As the table `meta` holds it.
-    pub(crate) fn to_meta(&self) -> serde_json::Result<[(&'static str, String); 6]> {
+    pub(crate) fn to_meta(&self) -> serde_json::Result<[(&'static str, String); 7]> {
         Ok([
             ("build", self.build.clone()),
             ("plan", self.plan.clone()),
             ("experiment", self.experiment.clone()),
             ("plugins", serde_json::to_string(&self.plugins)?),
             ("created_ms", self.created_ms.to_string()),
+            ("parent", serde_json::to_string(&self.parent)?),
             ("extra", serde_json::to_string(&self.extra)?),
         ])
     }
@@ -63,6 +83,11 @@ impl Header {
             created_ms: get("created_ms")?
                 .parse()
                 .map_err(|e| format!("`created_ms`: {e}"))?,
+            // Not in runs from before there were forks.
+            parent: meta
+                .get("parent")
+                .map_or(Ok(None), |text| serde_json::from_str(text))
+                .map_err(said("parent"))?,
             extra: serde_json::from_str(get("extra")?).map_err(said("extra"))?,
         })
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use cap_std::fs::Dir;
 
 use crate::artifacts::{current_files, describe};
+use crate::chunks::ChunkStore;
 use crate::lock::Lock;
 use crate::logs::LOGS;
 use crate::run_dir::open_dir;
@@ -106,5 +107,13 @@ impl RunReader {
     /// It cannot be read.
     pub fn artifacts(&self) -> Result<Vec<ArtifactFile>, StoreError> {
         Ok(describe(&current_files(self.database.artifact_parts()?)))
+    }
+
+    /// Its snapshots as they stand now, for reading; none in a run from before there were any.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn chunks(&self) -> Result<ChunkStore, StoreError> {
+        ChunkStore::open_read(&self.dir, &self.path, self.count()?)
     }
 }

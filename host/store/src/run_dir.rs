@@ -7,6 +7,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use crate::artifacts::{ARTIFACTS, Artifacts, CONTENT, STAGING};
+use crate::chunks::ChunkStore;
 use crate::lock::Lock;
 use crate::logs::{LOGS, Logs};
 use crate::schema::Database;
@@ -18,7 +19,8 @@ use crate::{Header, Journal, Row, RunStatus, StoreError};
 pub struct RunDir {
     path: PathBuf,
     dir: Dir,
-    _lock: Arc<Lock>,
+    chunks: ChunkStore,
+    lock: Arc<Lock>,
 }
 
 /// A run opened to be continued.
@@ -72,17 +74,19 @@ impl RunDir {
                 .map_err(|e| io(&e))?;
         }
         let database = Database::create(path, header)?;
+        let chunks = ChunkStore::open(&dir, path, Arc::clone(&lock), 0)?;
         sync_dir(&dir).map_err(|e| io(&e))?;
         let this = Self {
             path: path.to_owned(),
             dir,
-            _lock: lock,
+            chunks,
+            lock,
         };
         let journal = this.start_journal(database, 0)?;
         Ok((this, journal))
     }
 
-    /// Opens a run to go on with it: takes the lock, cuts logs and artifacts to what was
+    /// Opens a run to go on with it: takes the lock, cuts logs, artifacts and snapshots to what was
     /// committed, and reads the journal.
     ///
     /// # Errors
@@ -94,10 +98,12 @@ impl RunDir {
         let database = Database::open_writable(path)?;
         let (header, status) = (database.header()?, database.status()?);
         let rows = database.rows(0)?;
+        let chunks = ChunkStore::open(&dir, path, Arc::clone(&lock), rows.len() as u64)?;
         let dir = Self {
             path: path.to_owned(),
             dir,
-            _lock: lock,
+            chunks,
+            lock,
         };
         let journal = dir.start_journal(database, rows.len() as u64)?;
         Ok(OpenedRun {
@@ -117,7 +123,7 @@ impl RunDir {
             database,
             path: self.path.clone(),
             subscribers: Vec::new(),
-            lock: Arc::clone(&self._lock),
+            lock: Arc::clone(&self.lock),
         };
         Journal::start(writer, next)
     }
@@ -126,6 +132,12 @@ impl RunDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its snapshots. Whoever holds a clone holds the lock of the run.
+    #[must_use]
+    pub fn chunks(&self) -> &ChunkStore {
+        &self.chunks
     }
 
     /// The directory as a capability: nothing outside it can be reached.
@@ -189,10 +201,12 @@ mod tests {
             .pragma_update(None, "max_page_count", pages)
             .unwrap();
         let path = path.to_owned();
+        let chunks = ChunkStore::open(&dir, &path, Arc::clone(&lock), 0).unwrap();
         let run = RunDir {
             path,
             dir,
-            _lock: lock,
+            chunks,
+            lock,
         };
         run.start_journal(database, 0).unwrap()
     }

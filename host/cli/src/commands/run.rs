@@ -36,6 +36,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
         experiment: experiment.text.clone(),
         plugins: prepared.records.clone(),
         created_ms: now_ms(),
+        parent: None,
         extra: settings.to_extra()?,
     };
     let name = args.name.as_deref();

@@ -27,6 +27,7 @@ fn header() -> Header {
             hash: "ab".repeat(32),
         }],
         created_ms: 1_700_000_000_000,
+        parent: None,
         extra: serde_json::Map::from_iter([("threads".to_owned(), 2.into())]),
     }
 }

@@ -6,9 +6,10 @@
 use std::path::Path;
 
 use tune_core::records::{Ending, Metric, TrialId};
-use tune_core::{Engine, EnginePlan, Entry, Handover, Ingredient, Phase};
+use tune_core::{Engine, EnginePlan, Entry, Handover, Ingredient, Origin, Phase, Trial};
 use tune_report::{
-    BestReport, ComparedRun, ReportView, RunView, Scope, TrialStatus, TrialView, best_trial,
+    BestReport, Branch, ComparedRun, ParentView, ReportView, RunView, Scope, Source, TrialStatus,
+    TrialView, best_trial,
 };
 use tune_runner::Wall;
 use tune_store::{Header, PluginRecord, Row, RunReader, RunState, RunStatus};
@@ -58,6 +59,33 @@ impl WallClock {
             .map_or(0, |t| t.iteration_at(t.reports()));
         Some((trial, ReportView { iteration, metrics }))
     }
+}
+
+/// The changes of a trial in mid-training, and the states that it took over.
+fn branches(trial: &Trial) -> Vec<Branch> {
+    trial
+        .changes
+        .iter()
+        .map(|changed| {
+            let at = trial
+                .segments
+                .binary_search_by_key(&changed.before_step, |s| s.from);
+            let segment = at.ok().and_then(|i| trial.segments.get(i));
+            Branch {
+                reports: changed.before_step,
+                source: segment.and_then(|segment| match segment.origin {
+                    Origin::Clone(point) => Some(Source {
+                        trial: point.trial,
+                        reports: point.reports,
+                        iteration: segment.iteration,
+                        sequence: segment.sequence,
+                    }),
+                    Origin::Setup | Origin::Imported => None,
+                }),
+                config: changed.change.config.clone(),
+            }
+        })
+        .collect()
 }
 
 /// Where a trial stands for people.
@@ -138,6 +166,9 @@ impl History {
             .map(|(trial, reports)| TrialView {
                 id: trial.id,
                 config: trial.config.clone(),
+                first_config: trial.setup_config.clone(),
+                first_iteration: trial.segments.first().map_or(0, |s| s.iteration),
+                branches: branches(trial),
                 status: match status_of(trial.phase) {
                     TrialStatus::Running if !is_running => TrialStatus::Interrupted,
                     status => status,
@@ -149,6 +180,11 @@ impl History {
         let view = RunView {
             name: name_of(path),
             path: path.display().to_string(),
+            parent: header.parent.as_ref().map(|parent| ParentView {
+                run: parent.run.clone(),
+                trial: parent.trial,
+                iteration: parent.iteration,
+            }),
             status: status.state.name().to_owned(),
             reason: status.reason.clone(),
             objective: plan.objectives.first().cloned(),

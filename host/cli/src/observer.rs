@@ -5,10 +5,10 @@ use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
 use std::time::Instant;
 
 use tune_core::records::{Config, Ending, FailureKind, Objective, TrialId};
-use tune_core::{Engine, Handover, Note};
+use tune_core::{Engine, Handover, Note, Point, Trial};
 use tune_report::{
-    Candidate, Counts, DerivedRecord, LiveBest, LiveEvent, LiveTrial, LiveView, line, render,
-    trials_that_matter,
+    Candidate, Counts, DerivedRecord, LiveBest, LiveEvent, LiveTrial, LiveView, ValueChange, line,
+    render, trials_that_matter,
 };
 use tune_runner::{Observer, Wall};
 
@@ -78,6 +78,8 @@ pub(crate) struct Watcher {
     progress: Progress,
     feed: Option<Feed>,
     clock: WallClock,
+    /// Changes of each trial that its last report came after.
+    changes_told: Vec<usize>,
     began: Instant,
     best: Option<BestSoFar>,
     reports: u64,
@@ -103,6 +105,7 @@ impl Watcher {
             progress,
             feed,
             clock: WallClock::default(),
+            changes_told: Vec::new(),
             began: Instant::now(),
             best: None,
             reports: 0,
@@ -129,6 +132,11 @@ impl Watcher {
     /// What a handover means for files and for the best result, whenever it was made.
     fn take(&mut self, engine: &Engine, handover: &Handover, wall: Wall) {
         let report = self.clock.report(engine, handover, wall);
+        let changed = report.as_ref().and_then(|(trial, _)| {
+            let config = self.changed_config(engine.trial(*trial)?)?;
+            let trial = *trial;
+            Some(DerivedRecord::Config { trial, config })
+        });
         self.reports += u64::from(report.is_some());
         let mut ended = Vec::new();
         for note in &handover.notes {
@@ -156,9 +164,27 @@ impl Watcher {
             let report = report.map(|(trial, report)| DerivedRecord::Report { trial, report });
             feed.send(
                 handover.sequence,
-                report.into_iter().chain(ended).chain(created),
+                changed
+                    .into_iter()
+                    .chain(report)
+                    .chain(ended)
+                    .chain(created),
             );
         }
+    }
+
+    /// The configuration of a trial that reported, if it is another one than that of its last
+    /// report.
+    fn changed_config(&mut self, trial: &Trial) -> Option<Config> {
+        let reports = trial.reports();
+        let changes = trial.changes.partition_point(|c| c.before_step < reports);
+        let index = trial.id as usize;
+        if self.changes_told.len() <= index {
+            self.changes_told.resize(index + 1, 0);
+        }
+        let told = self.changes_told.get_mut(index)?;
+        let is_new = std::mem::replace(told, changes) != changes;
+        is_new.then(|| trial.config_at(reports).clone())
     }
 
     fn note_best(&mut self, engine: &Engine) {
@@ -198,9 +224,23 @@ impl Watcher {
             });
         }
         for note in &handover.notes {
+            let changes: Vec<ValueChange>;
             let event = match note {
-                // The configuration comes with the handover; why it failed with its end.
-                Note::Failed(..) | Note::Kept(_) | Note::Exploited { .. } => continue,
+                // Why it failed comes with its end.
+                Note::Failed(..) | Note::Kept(_) => continue,
+                Note::Exploited {
+                    target,
+                    source,
+                    iteration,
+                } => {
+                    changes = changes_of_clone(engine, *target, *source);
+                    LiveEvent::Cloned {
+                        trial: *target,
+                        source: source.trial,
+                        iteration: *iteration,
+                        changes: &changes,
+                    }
+                }
                 Note::Created(trial) => match engine.trial(*trial) {
                     Some(created) => LiveEvent::Created {
                         trial: *trial,
@@ -301,6 +341,15 @@ impl Watcher {
         };
         screen.paint(|width, height| render(&view, width, height, color));
     }
+}
+
+/// What is different from the configuration that led to the state that a trial took over.
+fn changes_of_clone(engine: &Engine, target: TrialId, source: Point) -> Vec<ValueChange> {
+    let donor = engine.trial(source.trial);
+    let (Some(donor), Some(trial)) = (donor, engine.trial(target)) else {
+        return Vec::new();
+    };
+    tune_report::value_changes(donor.config_at(source.reports), &trial.config)
 }
 
 impl Observer for Watcher {

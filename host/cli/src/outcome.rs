@@ -59,6 +59,7 @@ mod tests {
         let best = BestReport {
             trial: 7,
             iteration: 81,
+            reports: 81,
             value: 0.975_123,
         };
         let lines = best_lines(Path::new("no/such/run"), &objective, &best, &config);

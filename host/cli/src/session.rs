@@ -244,6 +244,7 @@ impl Session<'_> {
                 let report = BestReport {
                     trial: best.trial,
                     iteration: best.iteration,
+                    reports: best.reports,
                     value: best.value,
                 };
                 lines.extend(outcome::best_lines(path, objective, &report, &best.config));

@@ -21,8 +21,10 @@ pub enum Scope {
 pub struct BestReport {
     /// Whose report.
     pub trial: u32,
-    /// Which one, from 1.
+    /// Its iteration. A trial that took over another one's state can come to the same one again.
     pub iteration: u64,
+    /// Which of the trial's own reports, from 1.
+    pub reports: u64,
     /// The objective's value.
     pub value: f64,
 }
@@ -30,10 +32,11 @@ pub struct BestReport {
 /// The report that stands for a trial; none if the objective was never reported.
 #[must_use]
 pub fn best_of_trial(trial: &TrialView, objective: &Objective, scope: Scope) -> Option<BestReport> {
-    let mut reports = trial.reports.iter().filter_map(|report| {
+    let mut reports = trial.reports.iter().enumerate().filter_map(|(i, report)| {
         Some(BestReport {
             trial: trial.id,
             iteration: report.iteration,
+            reports: i as u64 + 1,
             value: report.get(&objective.metric)?,
         })
     });
@@ -82,6 +85,9 @@ mod tests {
         TrialView {
             id,
             config: Config::new(),
+            first_config: Config::new(),
+            first_iteration: 0,
+            branches: Vec::new(),
             status,
             reports: (1..)
                 .zip(values)

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use tune_core::records::{Config, Metric};
 
+use crate::lineage::{ValueChange, change_text};
 use crate::text::{clean, cut};
 use crate::trials::{config_line, is_host_metric};
 use crate::{TrialStatus, short};
@@ -41,6 +42,17 @@ pub enum LiveEvent<'a> {
     Resumed {
         /// Which trial.
         trial: u32,
+    },
+    /// A trial goes on from a state of another one.
+    Cloned {
+        /// Which trial.
+        trial: u32,
+        /// Whose state.
+        source: u32,
+        /// The iteration of that state.
+        iteration: u64,
+        /// What is different from the configuration that led to it.
+        changes: &'a [ValueChange],
     },
     /// A failed step is tried again.
     Retried {
@@ -83,6 +95,22 @@ pub fn line(event: &LiveEvent<'_>) -> String {
         ),
         LiveEvent::Paused { trial } => format!("trial {trial} paused"),
         LiveEvent::Resumed { trial } => format!("trial {trial} goes on"),
+        LiveEvent::Cloned {
+            trial,
+            source,
+            iteration,
+            changes,
+        } => {
+            let parts: Vec<String> = changes.iter().map(change_line).collect();
+            format!(
+                "trial {trial} goes on from trial {source} iteration {iteration}: {}",
+                if parts.is_empty() {
+                    "same configuration".to_owned()
+                } else {
+                    parts.join(", ")
+                }
+            )
+        }
         LiveEvent::Retried { trial, why } => {
             format!("trial {trial} is tried again: {}", first_line(why))
         }
@@ -108,6 +136,10 @@ pub fn line(event: &LiveEvent<'_>) -> String {
     cut(&text, MAX_COLUMNS).into_owned()
 }
 
+fn change_line(change: &ValueChange) -> String {
+    format!("{} {}", clean(&change.name), clean(&change_text(change)))
+}
+
 /// The guest's metrics in one line.
 pub(crate) fn metrics_line(metrics: &[Metric]) -> String {
     metrics
@@ -125,6 +157,7 @@ fn first_line(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value_changes;
     use tune_core::records::FailureKind;
 
     #[test]
@@ -132,6 +165,8 @@ mod tests {
         let mut config = Config::new();
         config.insert("lr", 0.012_345_6);
         config.insert("optimizer", "sgd\nx");
+        let mut other = config.clone();
+        other.insert("lr", 0.5);
         let metrics = [
             ("training_iteration", 3.0),
             ("accuracy", 0.912_345),
@@ -179,6 +214,15 @@ mod tests {
                     Some("digits: step: out of fuel\n  hint: raise it"),
                 ),
                 "trial 4 failed (out-of-fuel) after 1 report: digits: step: out of fuel",
+            ),
+            (
+                LiveEvent::Cloned {
+                    trial: 4,
+                    source: 7,
+                    iteration: 12,
+                    changes: &value_changes(&config, &other),
+                },
+                "trial 4 goes on from trial 7 iteration 12: lr 0.01235 → 0.5",
             ),
             (LiveEvent::Remark("a\u{1b}b"), "a\u{fffd}b"),
         ] {

@@ -6,10 +6,14 @@ use tune_core::records::{Config, Metric, Objective};
 use tune_store::RunSummary;
 
 use crate::best::{BestReport, Scope, best_of_trial, best_trial};
+use crate::lineage::{CloneView, Stretch, ValueChange, clones, lineage};
 use crate::{Comparison, ReportView, RunView, TrialStatus, TrialView};
 
-/// `{"name", "path", "status", "reason", "metric", "mode", "digest", "handovers", "counts",
-/// "best", "trials"}`; `best` as of [`best_json`], each trial as of [`trial_json`] without reports.
+/// `{"name", "path", "parent", "status", "reason", "metric", "mode", "digest", "handovers",
+/// "counts", "best", "trials", "clones"}`; `parent` is null or `{"run", "trial", "iteration"}`, what
+/// the run is a fork of; `best` as of [`best_json`], each trial as of [`trial_json`] without reports,
+/// each clone `{"sequence", "trial", "at", "source", "iteration", "changes"}`; a change is `{"name",
+/// "before", "after"}`.
 #[must_use]
 pub fn run_json(run: &RunView) -> Value {
     let counts = run.counts();
@@ -17,6 +21,11 @@ pub fn run_json(run: &RunView) -> Value {
     json!({
         "name": run.name,
         "path": run.path,
+        "parent": run.parent.as_ref().map(|parent| json!({
+            "run": parent.run,
+            "trial": parent.trial,
+            "iteration": parent.iteration,
+        })),
         "status": run.status,
         "reason": run.reason,
         "metric": objective.map(|o| &o.metric),
@@ -36,13 +45,39 @@ pub fn run_json(run: &RunView) -> Value {
         "trials": run
             .trials
             .iter()
-            .map(|trial| trial_json(trial, objective, false))
+            .map(|trial| trial_json(run, trial, false))
             .collect::<Vec<_>>(),
+        "clones": clones(run).iter().map(clone_json).collect::<Vec<_>>(),
     })
 }
 
+fn clone_json(clone: &CloneView) -> Value {
+    json!({
+        "sequence": clone.sequence,
+        "trial": clone.trial,
+        "at": clone.at,
+        "source": clone.source,
+        "iteration": clone.iteration,
+        "changes": changes_json(&clone.changes),
+    })
+}
+
+fn changes_json(changes: &[ValueChange]) -> Value {
+    let value = |value: &Option<tune_core::records::Value>| value.as_ref().map(|v| v.to_json());
+    changes
+        .iter()
+        .map(|change| {
+            json!({
+                "name": change.name,
+                "before": value(&change.before),
+                "after": value(&change.after),
+            })
+        })
+        .collect()
+}
+
 /// `{"trial", "iteration", "value", "metric", "mode", "config", "metrics"}`, or null if there is no
-/// best trial. `metrics` are those of the best report.
+/// best trial. `config` is the one that led to the best report, `metrics` are that report's.
 #[must_use]
 pub fn best_json(run: &RunView, scope: Scope) -> Value {
     let Some(objective) = &run.objective else {
@@ -51,24 +86,27 @@ pub fn best_json(run: &RunView, scope: Scope) -> Value {
     let best = best_trial(&run.trials, objective, scope);
     let found = best.and_then(|best| Some((best, run.trial(best.trial)?)));
     found.map_or(Value::Null, |(best, trial)| {
-        let report = trial.reports.iter().find(|r| r.iteration == best.iteration);
+        let index = usize::try_from(best.reports).unwrap_or(0).checked_sub(1);
+        let report = index.and_then(|i| trial.reports.get(i));
         json!({
             "trial": best.trial,
             "iteration": best.iteration,
             "value": best.value,
             "metric": objective.metric,
             "mode": mode(objective),
-            "config": config_json(&trial.config),
+            "config": config_json(trial.config_at(best.reports)),
             "metrics": report.map(|r| metrics_json(&r.metrics)),
         })
     })
 }
 
 /// `{"id", "status", "failure_kind", "failure", "config", "iterations", "best", "last"}` and, when
-/// asked for, `"reports"`: a list of `{"iteration", "metrics"}`. `best` is `{"iteration", "value"}`
+/// asked for, `"reports"`: a list of `{"iteration", "metrics"}`, and `"lineage"`: the way that led to
+/// the present state, a list of `{"trial", "from", "to", "changes"}`. `best` is `{"iteration", "value"}`
 /// or null, `last` the metrics of the last report or null.
 #[must_use]
-pub fn trial_json(trial: &TrialView, objective: Option<&Objective>, reports: bool) -> Value {
+pub fn trial_json(run: &RunView, trial: &TrialView, reports: bool) -> Value {
+    let objective = run.objective.as_ref();
     let best = objective.and_then(|o| best_of_trial(trial, o, Scope::All));
     let mut value = json!({
         "id": trial.id,
@@ -90,8 +128,22 @@ pub fn trial_json(trial: &TrialView, objective: Option<&Objective>, reports: boo
             "reports".to_owned(),
             trial.reports.iter().map(report_json).collect(),
         );
+        let stretches = lineage(run, trial);
+        object.insert(
+            "lineage".to_owned(),
+            stretches.iter().map(stretch_json).collect(),
+        );
     }
     value
+}
+
+fn stretch_json(stretch: &Stretch) -> Value {
+    json!({
+        "trial": stretch.trial,
+        "from": stretch.from,
+        "to": stretch.to,
+        "changes": changes_json(&stretch.changes),
+    })
 }
 
 fn report_json(report: &ReportView) -> Value {

@@ -10,6 +10,7 @@ mod csv;
 mod derived;
 mod event;
 mod json;
+mod lineage;
 mod live;
 mod live_trials;
 mod number;
@@ -27,6 +28,9 @@ pub use compare::{ComparedRun, Comparison, FirstDifference, plan_differences};
 pub use derived::{DerivedError, DerivedFiles, DerivedRecord};
 pub use event::{LiveEvent, line};
 pub use json::{best_json, comparison_json, run_json, runs_json, trial_json};
+pub use lineage::{
+    CloneView, Stretch, ValueChange, clones, clones_table, lineage, lineage_table, value_changes,
+};
 pub use live::{LiveBest, LiveView, render};
 pub use live_trials::{Candidate, LiveTrial, trials_that_matter};
 pub use number::short;
@@ -36,4 +40,4 @@ pub use style::Style;
 pub use table::{Column, Table};
 pub use text::{clean, columns, cut};
 pub use trials::{trial_details, trials_table};
-pub use view::{Counts, ReportView, RunView, TrialStatus, TrialView};
+pub use view::{Branch, Counts, ParentView, ReportView, RunView, Source, TrialStatus, TrialView};

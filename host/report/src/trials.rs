@@ -6,6 +6,7 @@ use tune_core::records::{Config, Objective, Value};
 use tune_core::{RESERVED_METRICS, WALL_METRICS};
 
 use crate::best::{Scope, best_of_trial, best_trial};
+use crate::lineage::{lineage, lineage_table};
 use crate::style::Style;
 use crate::table::{Column, Table};
 use crate::text::{clean, cut};
@@ -124,14 +125,10 @@ fn other_metrics<'a>(trials: &[&'a TrialView], objective: Option<&Objective>) ->
     names
 }
 
-/// One trial in full: its configuration, why it failed, and all reports.
+/// One trial in full: its configuration, why it failed, what its state came from, and all reports.
 #[must_use]
-pub fn trial_details(
-    trial: &TrialView,
-    objective: Option<&Objective>,
-    width: usize,
-    color: bool,
-) -> Vec<String> {
+pub fn trial_details(run: &RunView, trial: &TrialView, width: usize, color: bool) -> Vec<String> {
+    let objective = run.objective.as_ref();
     let status = trial.status.to_string();
     let mut lines = vec![format!(
         "{} {}",
@@ -160,6 +157,11 @@ pub fn trial_details(
                 .lines()
                 .map(|line| Style::Red.paint(&cut(&clean(line), width), color)),
         );
+    }
+    let way = lineage_table(&lineage(run, trial), width, color);
+    if !way.is_empty() {
+        lines.push(String::new());
+        lines.extend(way);
     }
     if !trial.reports.is_empty() {
         lines.push(String::new());
@@ -191,8 +193,8 @@ fn reports_table(trial: &TrialView, objective: Option<&Objective>) -> Table {
             .map(|(rank, &name)| Column::number(name, rank)),
     );
     let best = objective.and_then(|o| best_of_trial(trial, o, Scope::All));
-    for report in &trial.reports {
-        if best.is_some_and(|b| b.iteration == report.iteration) {
+    for (number, report) in (1..).zip(&trial.reports) {
+        if best.is_some_and(|b| b.reports == number) {
             table.marked = Some(table.rows.len());
         }
         let values = names
@@ -239,7 +241,10 @@ mod tests {
                 });
             TrialView {
                 id,
+                first_config: config.clone(),
                 config,
+                first_iteration: 0,
+                branches: Vec::new(),
                 status,
                 reports: reports.collect(),
                 failure: matches!(status, TrialStatus::Failed(_))
@@ -249,6 +254,7 @@ mod tests {
         RunView {
             name: "digits".to_owned(),
             path: "runs/digits".to_owned(),
+            parent: None,
             status: "finished".to_owned(),
             reason: String::new(),
             objective: Some(Objective {
@@ -289,7 +295,7 @@ mod tests {
     #[test]
     fn one_trial_in_full() {
         let run = run();
-        let details = |id: usize| trial_details(&run.trials[id], run.objective.as_ref(), 80, false);
+        let details = |id: usize| trial_details(&run, &run.trials[id], 80, false);
         assert_eq!(
             details(0),
             [
@@ -316,7 +322,7 @@ mod tests {
     fn the_json_forms_of_runs_and_trials() {
         let run = run();
         assert_eq!(
-            trial_json(&run.trials[1], run.objective.as_ref(), true),
+            trial_json(&run, &run.trials[1], true),
             serde_json::json!({
                 "id": 1,
                 "status": "failed",
@@ -330,6 +336,7 @@ mod tests {
                     "iteration": 1,
                     "metrics": { "accuracy": 0.875, "loss": 0.125, "training_iteration": 1 },
                 }],
+                "lineage": [{ "trial": 1, "from": 0, "to": 1, "changes": [] }],
             })
         );
         let json = run_json(&run);

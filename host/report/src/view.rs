@@ -72,6 +72,30 @@ impl ReportView {
     }
 }
 
+/// A state of another trial that was taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Whose state.
+    pub trial: u32,
+    /// How many of that trial's own reports had been made by then.
+    pub reports: u64,
+    /// The iteration of the state.
+    pub iteration: u64,
+    /// The handover that decided it.
+    pub sequence: u64,
+}
+
+/// A trial goes on with another configuration, and maybe from another trial's state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Branch {
+    /// Own reports of the trial before it.
+    pub reports: u64,
+    /// The state that it goes on from; none: its own.
+    pub source: Option<Source>,
+    /// Its whole configuration from here on.
+    pub config: Config,
+}
+
 /// A trial.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrialView {
@@ -79,12 +103,64 @@ pub struct TrialView {
     pub id: u32,
     /// Its whole configuration as it is now.
     pub config: Config,
+    /// The one that it began with.
+    pub first_config: Config,
+    /// The iteration that it began with: above 0 only for one that began with the state of another
+    /// run.
+    pub first_iteration: u64,
+    /// Its changes in mid-training, in order, each before another report.
+    pub branches: Vec<Branch>,
     /// Where it stands.
     pub status: TrialStatus,
     /// All its reports.
     pub reports: Vec<ReportView>,
     /// Why it failed, over several lines, if it did.
     pub failure: Option<String>,
+}
+
+impl TrialView {
+    /// The whole configuration that leads on from so many own reports.
+    #[must_use]
+    pub fn config_from(&self, reports: u64) -> &Config {
+        let after = self.branches.partition_point(|b| b.reports <= reports);
+        let last = after.checked_sub(1).and_then(|i| self.branches.get(i));
+        last.map_or(&self.first_config, |branch| &branch.config)
+    }
+
+    /// The whole configuration that led to an own report, counted from 1.
+    #[must_use]
+    pub fn config_at(&self, report: u64) -> &Config {
+        self.config_from(report.saturating_sub(1))
+    }
+
+    /// The iteration of its own state after so many own reports.
+    #[must_use]
+    pub fn iteration_of(&self, reports: u64) -> u64 {
+        let index = usize::try_from(reports).ok().and_then(|n| n.checked_sub(1));
+        let report = index.and_then(|i| self.reports.get(i));
+        report.map_or(self.first_iteration, |report| report.iteration)
+    }
+
+    /// The iteration of the state that it goes on from after so many own reports: another trial's
+    /// if it took one over then.
+    #[must_use]
+    pub fn iteration_from(&self, reports: u64) -> u64 {
+        let found = self.branches.binary_search_by_key(&reports, |b| b.reports);
+        let branch = found.ok().and_then(|i| self.branches.get(i));
+        let source = branch.and_then(|b| b.source);
+        source.map_or_else(|| self.iteration_of(reports), |source| source.iteration)
+    }
+}
+
+/// The state of another run that a run began with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentView {
+    /// The other run.
+    pub run: String,
+    /// Which of its trials.
+    pub trial: u32,
+    /// The iteration of the state.
+    pub iteration: u64,
 }
 
 /// A run.
@@ -94,6 +170,8 @@ pub struct RunView {
     pub name: String,
     /// Its directory.
     pub path: String,
+    /// What it is a fork of, if it is one.
+    pub parent: Option<ParentView>,
     /// "running", "finished", "stopped" or "interrupted".
     pub status: String,
     /// Why, for people; may be empty.
@@ -118,7 +196,9 @@ impl RunView {
     /// A trial by its id.
     #[must_use]
     pub fn trial(&self, id: u32) -> Option<&TrialView> {
-        self.trials.iter().find(|t| t.id == id)
+        // Ids are the order of creation; only a part of a run has gaps.
+        let at = self.trials.get(id as usize).filter(|t| t.id == id);
+        at.or_else(|| self.trials.iter().find(|t| t.id == id))
     }
 }
 

@@ -21,7 +21,12 @@ pub(crate) fn best(args: &BestArgs) -> Result<Verdict, Failure> {
         .and_then(|best| Some((best, history.view.trial(best.trial)?)));
     match (found, &history.view.objective) {
         (Some((best, trial)), Some(objective)) => {
-            output::lines(outcome::best_lines(&path, objective, &best, &trial.config))?;
+            output::lines(outcome::best_lines(
+                &path,
+                objective,
+                &best,
+                trial.config_at(best.reports),
+            ))?;
         }
         (_, Some(objective)) => output::note(&format!(
             "no trial of {} that did not fail has reported `{}`",

@@ -53,6 +53,14 @@ fn show_run(path: &Path, history: &History, args: &ShowArgs) -> Result<(), Failu
         format!("trials: {} ({})", view.trials.len(), counts.join(", ")),
         format!("digest: {} after {} handovers", view.digest, view.handovers),
     ];
+    if let Some(parent) = &view.parent {
+        lines.push(format!(
+            "fork of {} trial {}, iteration {}",
+            clean(&parent.run),
+            parent.trial,
+            parent.iteration
+        ));
+    }
     if matches!(view.status.as_str(), "stopped" | "interrupted") {
         lines.push(format!("go on:  {}", runs_dir::resume_command(path)));
     }
@@ -62,6 +70,11 @@ fn show_run(path: &Path, history: &History, args: &ShowArgs) -> Result<(), Failu
         lines.extend(tune_report::trials_table(
             view, &trials, page.width, page.color,
         ));
+    }
+    let clones = tune_report::clones(view);
+    if !clones.is_empty() {
+        lines.push(String::new());
+        lines.extend(tune_report::clones_table(&clones, page.width, page.color));
     }
     Ok(output::lines(lines)?)
 }
@@ -87,14 +100,11 @@ fn show_trial(path: &Path, history: &History, id: u32, args: &ShowArgs) -> Resul
         let text = String::from_utf8_lossy(&log);
         return Ok(output::lines(text.lines().map(clean))?);
     }
-    let objective = view.objective.as_ref();
     if args.format.is_json() {
-        return Ok(output::json(&tune_report::trial_json(
-            trial, objective, true,
-        ))?);
+        return Ok(output::json(&tune_report::trial_json(view, trial, true))?);
     }
     let page = Page::of_stdout();
-    let mut lines = tune_report::trial_details(trial, objective, page.width, page.color);
+    let mut lines = tune_report::trial_details(view, trial, page.width, page.color);
     let files = path.join("trials").join(format!("{id:06}"));
     if files.is_dir() {
         let text = format!("files: {}", files.display());

@@ -15,7 +15,41 @@ pub struct Metric {
     /// What is measured.
     pub name: String,
     /// The measured value.
+    #[serde(with = "any_number")]
     pub value: f64,
+}
+
+/// Numbers that JSON cannot write stand as text there: "NaN", "inf", "-inf".
+mod any_number {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands a reference over"
+    )]
+    pub(super) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() && !value.is_finite() {
+            to.collect_str(value)
+        } else {
+            to.serialize_f64(*value)
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Number {
+            Plain(f64),
+            Text(String),
+        }
+        if !from.is_human_readable() {
+            return f64::deserialize(from);
+        }
+        match Number::deserialize(from)? {
+            Number::Plain(value) => Ok(value),
+            Number::Text(text) => text.parse().map_err(D::Error::custom),
+        }
+    }
 }
 
 /// An intermediate or final result of a trial.

@@ -120,6 +120,33 @@ impl Domain {
         }
     }
 
+    /// The value nearest to a number: inside the range and on the grid of a step. None for
+    /// alternatives, for NaN, and for a number without a value near it where there is no range.
+    #[must_use]
+    pub fn nearest(&self, x: f64) -> Option<Value> {
+        if x.is_nan() {
+            return None;
+        }
+        let within = |step: f64| {
+            let Lattice { first, last, .. } = self.lattice()?;
+            // Saturates at the ends of i64.
+            self.value(((x / step).round() as i64).min(last).max(first))
+        };
+        match self {
+            Self::Real(RealRange {
+                step: Some(step), ..
+            }) => within(*step),
+            Self::Real(r) => Some(Value::Number(x.min(r.high).max(r.low))),
+            Self::Whole(r) => within(r.step.unwrap_or(1) as f64),
+            Self::Gaussian(g) => {
+                let x = g.step.map_or(x, |step| Step::new(step).round(x));
+                // Far out the multiples of a step are no longer distinct numbers.
+                Some(Value::Number(x)).filter(|value| self.contains(value))
+            }
+            Self::Choice(_) | Self::Ordered(_) => None,
+        }
+    }
+
     /// The whole numbers that stand for the values of a countable bounded domain.
     fn lattice(&self) -> Option<Lattice> {
         let (first, last, log) = match self {

@@ -144,6 +144,38 @@ fn multiples_of_a_decimal_step_are_the_decimals_that_one_would_write() {
     assert_eq!(fine.nth(0), Some((-3e-4).into()));
 }
 
+#[test]
+fn the_nearest_value_is_inside_the_range_and_on_the_grid() {
+    let at = |domain: &Domain, x: f64| domain.nearest(x);
+    let number = |x: f64| Some(Value::Number(x));
+    assert_eq!(at(&real(0.5, 2.0, true, None), 1.3), number(1.3));
+    assert_eq!(at(&real(0.5, 2.0, true, None), 9.0), number(2.0));
+    assert_eq!(
+        at(&real(0.5, 2.0, true, None), f64::NEG_INFINITY),
+        number(0.5)
+    );
+    let tenths = real(0.15, 0.55, false, Some(0.1));
+    assert_eq!(at(&tenths, 0.26), number(0.3));
+    assert_eq!(at(&tenths, 0.0), number(0.2));
+    assert_eq!(at(&tenths, 1e300), number(0.5));
+    let fours = whole(3, 22, false, Some(4));
+    for (x, expected) in [
+        (0.0, 4),
+        (9.0, 8),
+        (10.1, 12),
+        (99.0, 20),
+        (f64::INFINITY, 20),
+    ] {
+        assert_eq!(at(&fours, x), Some(Value::Integer(expected)));
+    }
+    let ends = whole(i64::MIN, i64::MAX, false, None);
+    assert_eq!(at(&ends, f64::INFINITY), Some(Value::Integer(i64::MAX)));
+    assert_eq!(at(&gaussian(0.0, 1.0, Some(0.5)), 1.2), number(1.0));
+    assert_eq!(at(&gaussian(0.0, 1.0, None), f64::INFINITY), None);
+    assert_eq!(at(&fours, f64::NAN), None);
+    assert_eq!(at(&choice(&["a"]), 0.0), None);
+}
+
 /// Shares of 60,000 draws.
 fn shares(domain: &Domain) -> BTreeMap<String, f64> {
     let mut stream = Stream::new(11);
@@ -264,9 +296,13 @@ proptest! {
     fn no_domain_however_extreme_panics_and_valid_ones_hold_what_they_make(
         domain in any_domain(),
         u in prop_oneof![Just(0.0), Just(1.0), Just(f64::NAN), 0.0..1.0],
+        x: f64,
         seed: u64,
     ) {
         let valid = domain.validate().is_ok();
+        if let Some(near) = domain.nearest(x) {
+            prop_assert!(!valid || domain.contains(&near), "{near} not in {domain}");
+        }
         let made = [domain.from_unit(u), domain.sample(&mut Stream::new(seed))];
         for value in made {
             let unit = domain.to_unit(&value);

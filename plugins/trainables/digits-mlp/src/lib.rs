@@ -10,7 +10,7 @@ use tune_plugin::{
 };
 
 /// One trial.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DigitsMlp(Training);
 
 impl Trainable for DigitsMlp {

@@ -16,6 +16,8 @@ struct Ballast {
     /// How many of them a step rewrites.
     dirty: usize,
     at: usize,
+    /// Bytes by which a run moves; after a change its seed decides, so that clones go apart.
+    shift: usize,
 }
 
 impl Ballast {
@@ -54,18 +56,17 @@ impl Trainable for Ballast {
             bytes,
             dirty: (dirty as usize).min(length),
             at: 0,
+            shift: 97,
         })
     }
 
     fn step(&mut self) -> Result<Report, Failure> {
-        /// Less than a page, and not in the grid of anything.
-        const SHIFT: usize = 97;
         self.step += 1;
         if self.at.saturating_add(self.dirty) > self.bytes.len() {
             self.at = 0;
         }
         if let Some(run) = self.bytes.get_mut(self.at..self.at + self.dirty) {
-            run.rotate_left(SHIFT.min(run.len()));
+            run.rotate_left(self.shift.min(run.len()));
             self.at += self.dirty;
         }
         Ok(Report::default()
@@ -75,25 +76,29 @@ impl Trainable for Ballast {
 
     fn reconfigure(&mut self, change: &Change) -> Result<Reconfigured, Failure> {
         self.rate = change.config.read_or("rate", 1.0)?;
+        // Few enough for a fast rotation, and more than none.
+        self.shift = 1 + (change.seed % 96) as usize;
         Ok(Reconfigured::Applied)
     }
 }
 
 impl PortableState for Ballast {
     fn save(&self) -> Result<Vec<u8>, Failure> {
-        let mut state = Vec::with_capacity(16 + self.bytes.len());
-        state.extend(self.step.to_le_bytes());
-        state.extend((self.at as u64).to_le_bytes());
+        let mut state = Vec::with_capacity(24 + self.bytes.len());
+        for number in [self.step, self.at as u64, self.shift as u64] {
+            state.extend(number.to_le_bytes());
+        }
         state.extend_from_slice(&self.bytes);
         Ok(state)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
         let refused = "the state is no ballast";
-        let (step, rest) = state.split_first_chunk().ok_or(refused)?;
-        let (at, bytes) = rest.split_first_chunk().ok_or(refused)?;
-        self.step = u64::from_le_bytes(*step);
-        self.at = usize::try_from(u64::from_le_bytes(*at)).map_err(|_| refused)?;
+        let (head, bytes) = state.split_at_checked(24).ok_or(refused)?;
+        let mut numbers = head.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b));
+        self.step = numbers.next().ok_or(refused)?;
+        let mut size = || usize::try_from(numbers.next().unwrap_or(0)).map_err(|_| refused);
+        (self.at, self.shift) = (size()?, size()?);
         self.bytes = bytes.to_vec();
         Ok(())
     }

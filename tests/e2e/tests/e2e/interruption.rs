@@ -1,21 +1,12 @@
-//! Killed, interrupted, resumed: the run ends as if nothing had happened.
+//! Interrupted, resumed: the run ends as if nothing had happened. What a kill leaves is a test of
+//! its own, see `crash`.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::Path, thread, time::Duration};
 
 use crate::{
     experiment::Experiment,
     lab::{Lab, Started},
 };
-
-/// A number below `n` that is another one each time.
-fn draw(n: u64) -> u64 {
-    RandomState::new().hash_one(0) % n
-}
 
 /// Trials that run are those of a process that runs.
 fn assert_nothing_runs(lab: &Lab, run: &str) {
@@ -23,66 +14,6 @@ fn assert_nothing_runs(lab: &Lab, run: &str) {
     assert_eq!(shown["counts"]["running"], 0, "{shown}");
     let text = lab.tune(&["show", run]).exits(0).stdout;
     assert!(!text.contains("running"), "{text}");
-}
-
-#[test]
-fn a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() {
-    let lab = Lab::new();
-    let experiment = Experiment::digits(30);
-    let whole = undisturbed(&lab, &experiment);
-    let file = lab.file(&experiment);
-
-    let files = lab.path("runs/killed/trials");
-    let mut arguments = vec!["run", file.as_str(), "--name", "killed"];
-    let mut killed = 0;
-    for _ in 0..4 {
-        let delay = draw(whole / 6);
-        eprintln!("killed {delay} ms after it was there, of {whole} ms");
-        let ended = begin(&lab, &arguments, &files, delay).kill();
-        if lab.show("killed")["status"] == "finished" {
-            break;
-        }
-        assert_eq!(ended.code, None, "{ended}");
-        killed += 1;
-        assert_eq!(lab.show("killed")["status"], "interrupted");
-        assert_nothing_runs(&lab, "killed");
-        arguments = vec!["resume", "killed"];
-    }
-    if lab.show("killed")["status"] != "finished" {
-        lab.tune(&["resume", "killed"]).exits(0);
-    }
-    assert!(killed >= 1, "it was faster than {whole} ms each time");
-    assert_eq!(lab.digest("killed"), lab.digest("undisturbed"));
-    assert_eq!(lab.statuses("killed"), lab.statuses("undisturbed"));
-    same_files(&lab, "undisturbed", "killed");
-}
-
-/// Runs it under the name `undisturbed`; how long that takes in milliseconds, most of it after its
-/// first files are there.
-fn undisturbed(lab: &Lab, experiment: &Experiment) -> u64 {
-    // Once for the compile cache.
-    lab.run(experiment, &["--name", "warm-up"]).exits(0);
-    let begin = Instant::now();
-    lab.run(experiment, &["--name", "undisturbed"]).exits(0);
-    begin.elapsed().as_millis().max(10) as u64
-}
-
-/// Configurations and results of all trials, without what the wall clock said.
-fn same_files(lab: &Lab, a: &str, b: &str) {
-    let results = |run: &str, trial: usize| -> Vec<serde_json::Value> {
-        let text = lab.read(&format!("runs/{run}/trials/{trial:06}/result.json"));
-        let parse = |line| {
-            let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
-            for key in ["time_this_iter_s", "time_total_s", "timestamp"] {
-                value.as_object_mut().unwrap().remove(key);
-            }
-            value
-        };
-        text.lines().map(parse).collect()
-    };
-    for trial in 0..lab.statuses(a).len() {
-        assert_eq!(results(a, trial), results(b, trial), "trial {trial}");
-    }
 }
 
 /// Starts a run and waits until it has been there, with its first files, for so many milliseconds.

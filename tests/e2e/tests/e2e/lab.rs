@@ -2,9 +2,13 @@
 
 use std::{
     env, fs,
+    io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -192,16 +196,33 @@ impl Lab {
 pub(crate) struct Started {
     child: Child,
     readers: [thread::JoinHandle<String>; 2],
+    lines: Lines,
+}
+
+/// How many lines a process has said on standard error so far.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<AtomicU64>);
+
+impl Lines {
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Started {
     fn new(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let lines = Lines::default();
         Self {
             child,
-            readers: [read(out), read(err)],
+            readers: [read(out, Lines::default()), read(err, lines.clone())],
+            lines,
         }
+    }
+
+    pub(crate) fn lines(&self) -> Lines {
+        self.lines.clone()
     }
 
     /// Waits until something is there, or the process has ended.
@@ -209,7 +230,7 @@ impl Started {
         let begin = Instant::now();
         while !condition() && self.child.try_wait().unwrap().is_none() {
             assert!(begin.elapsed() < PATIENCE, "it never comes");
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -253,11 +274,14 @@ impl Started {
     }
 }
 
-fn read(mut from: impl std::io::Read + Send + 'static) -> thread::JoinHandle<String> {
+fn read(from: impl Read + Send + 'static, lines: Lines) -> thread::JoinHandle<String> {
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        from.read_to_end(&mut bytes).unwrap();
-        String::from_utf8(bytes).unwrap()
+        let mut from = BufReader::new(from);
+        let mut text = String::new();
+        while from.read_line(&mut text).unwrap() > 0 {
+            lines.0.fetch_add(1, Ordering::Relaxed);
+        }
+        text
     })
 }
 

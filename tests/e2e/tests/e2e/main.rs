@@ -10,14 +10,18 @@
 
 mod bad_input;
 mod bad_plugins;
+mod crash;
 mod dependencies;
 mod determinism;
+mod dice;
 mod disk;
 mod examples;
 mod experiment;
 mod guests;
 mod interruption;
 mod lab;
+mod outcome;
 mod output;
+mod power;
 mod resume;
 mod runs;

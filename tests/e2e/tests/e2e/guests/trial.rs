@@ -7,6 +7,7 @@ use super::is_tested;
 use crate::{
     experiment::Experiment,
     lab::{Finished, Lab},
+    outcome::Outcome,
 };
 
 foreach_trial!(is_tested);
@@ -81,6 +82,23 @@ mod trial_artifacts {
             lab.read("runs/exp/artifacts/000000/history.txt"),
             "step 1\n"
         );
+    }
+}
+
+mod trial_ballast {
+    use super::*;
+
+    #[test]
+    fn carries_its_state_and_reports_of_it() {
+        let lab = Lab::new();
+        let experiment = Experiment::of(tune_test_artifacts::TRIAL_BALLAST)
+            .top("max_t = 3")
+            .space("mb = 2\ndirty = 0.1\nrate = { uniform = [1.0, 2.0] }");
+        lab.run(&experiment, &[]).exits(0);
+        let last = last(&lab, "exp");
+        assert!(last["memory_bytes"].as_u64().unwrap() > 2 << 20, "{last}");
+        let sums = [0, 1].map(|trial| lab.trial("exp", trial)["last"]["sum"].clone());
+        assert_ne!(sums[0], sums[1], "each its own bytes");
     }
 }
 
@@ -165,6 +183,26 @@ mod trial_data {
             .table("[searcher]\nplugin = \"grid\"");
         let said = lab.run(&experiment, &[]).exits(1);
         assert_eq!(lab.statuses("exp"), ["reported"; 4], "{said}");
+    }
+}
+
+mod trial_diary {
+    use super::*;
+
+    #[test]
+    fn writes_the_same_diary_in_every_run() {
+        let lab = Lab::new();
+        let experiment = Experiment::of(tune_test_artifacts::TRIAL_DIARY)
+            .top("max_t = 4")
+            .space("rate = { uniform = [0.1, 0.5] }")
+            .table("[grants]\nartifact = true");
+        for name in ["one", "two"] {
+            lab.run(&experiment, &["--name", name]).exits(0);
+        }
+        let diary = |run| lab.read(&format!("runs/{run}/artifacts/000000/diary.txt"));
+        assert_eq!(diary("one").lines().count(), 4);
+        assert_eq!(diary("one"), diary("two"));
+        Outcome::of(&lab, "one").must_equal(&Outcome::of(&lab, "two"));
     }
 }
 

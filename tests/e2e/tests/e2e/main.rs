@@ -4,8 +4,9 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking, in its helpers too, and says why"
+    reason = "a test fails by panicking, in its helpers too, and says why and at which dice"
 )]
 
 mod bad_input;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tune_core::Metering;
-use tune_snapshot::HostMemory;
+use tune_snapshot::{HostMemory, Tracking};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, OptLevel, Strategy, WasmBacktraceDetails};
 
@@ -57,7 +57,7 @@ fn config(metering: Metering, strict: bool) -> Config {
         // inside it costs 1.6 to 2.5 times the run time.
         .cranelift_nan_canonicalization(strict)
         // Memory that can be snapshotted: host-owned, data segments copied at instantiation.
-        .with_host_memory(Arc::new(HostMemory))
+        .with_host_memory(Arc::new(HostMemory::new(Tracking::detect())))
         .memory_init_cow(false)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(CALL_STACK_BYTES)

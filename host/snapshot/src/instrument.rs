@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::layout::Layout;
 use crate::survey::{InstrumentError, Survey, survey};
 
 /// Changes whenever the output for some component changes; part of a snapshot's identity and of
@@ -19,6 +20,8 @@ pub struct Instrumented<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// What the pass saw.
     pub survey: Survey,
+    /// What its instances consist of; none if they cannot be snapshotted.
+    pub layout: Option<Layout>,
 }
 
 /// Validates a component and prepares it for snapshots.
@@ -30,5 +33,6 @@ pub fn instrument(component: &[u8]) -> Result<Instrumented<'_>, InstrumentError>
     Ok(Instrumented {
         bytes: Cow::Borrowed(component),
         survey,
+        layout: None,
     })
 }

@@ -4,10 +4,27 @@
 //! The home of unsafe code: nowhere else does the host touch guest memory. It reads and writes no
 //! files.
 
+mod accessor;
+mod backing;
+mod error;
+mod image;
 mod instrument;
+mod layout;
 mod memory;
+mod pages;
+mod region;
+mod runs;
 mod survey;
+mod tracking;
+mod view;
 
+pub use accessor::Accessor;
+pub use backing::bytes_in_images;
+pub use error::{HostMemoryError, SnapshotError};
+pub use image::{Image, ImageBuilder};
 pub use instrument::{INSTRUMENTATION_VERSION, Instrumented, instrument};
-pub use memory::{Collected, Collector, HostMemory, HostMemoryError, MemoryView};
+pub use layout::{HandleKind, Layout, MemoryLayout, ValKind};
+pub use memory::{Collected, Collector, HostMemory};
 pub use survey::{InstrumentError, Item, Outside, Snapshotable, Survey, features};
+pub use tracking::Tracking;
+pub use view::{Captured, Copying, MemoryView};

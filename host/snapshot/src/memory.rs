@@ -9,116 +9,23 @@
 
 #![expect(
     unsafe_code,
-    reason = "mapping address space has no safe interface; named in ARCHITECTURE.md"
+    reason = "wasmtime's traits for memory are unsafe; named in ARCHITECTURE.md"
 )]
 
 use std::cell::RefCell;
-use std::ffi::c_void;
-use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
-/// The machine did not give memory that the limits allow. A retry elsewhere may succeed.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the machine has no {bytes} bytes of memory for the guest: {cause}")]
-pub struct HostMemoryError {
-    /// Bytes that were asked for.
-    pub bytes: usize,
-    /// What the operating system said.
-    pub cause: String,
-}
-
-/// A reservation of address space; the first `open` bytes can be used.
-#[derive(Debug)]
-struct Region {
-    base: NonNull<c_void>,
-    reserved: usize,
-    open: AtomicUsize,
-}
-
-// SAFETY: a region is an address and two lengths; the memory behind it is used by one store at a
-// time, and by the owner of a `MemoryView` only while that store is idle. Held by the test
-// `a_region_outlives_its_memory`.
-unsafe impl Send for Region {}
-// SAFETY: as above; `open` is atomic, the other fields never change.
-unsafe impl Sync for Region {}
-
-impl Region {
-    fn reserve(bytes: usize) -> Result<Self, HostMemoryError> {
-        let failed = |cause: rustix::io::Errno| HostMemoryError {
-            bytes,
-            cause: cause.to_string(),
-        };
-        // SAFETY: a new anonymous mapping at an address that the kernel chooses aliases nothing.
-        let base = unsafe {
-            rustix::mm::mmap_anonymous(
-                std::ptr::null_mut(),
-                bytes,
-                ProtFlags::empty(),
-                MapFlags::PRIVATE | MapFlags::NORESERVE,
-            )
-        }
-        .map_err(failed)?;
-        let base = NonNull::new(base).ok_or_else(|| failed(rustix::io::Errno::NOMEM))?;
-        Ok(Self {
-            base,
-            reserved: bytes,
-            open: AtomicUsize::new(0),
-        })
-    }
-
-    /// Makes the first `bytes` usable. They read as zero until written.
-    fn open_to(&self, bytes: usize, usable: usize) -> Result<(), HostMemoryError> {
-        let failed = |cause: String| HostMemoryError { bytes, cause };
-        if bytes > usable {
-            return Err(failed("it is more than was reserved".to_owned()));
-        }
-        let open = self.open.load(Ordering::Acquire);
-        if bytes > open {
-            // SAFETY: `open <= bytes <= usable <= reserved`, so the range lies inside this
-            // reservation, and only access is added: nothing that was valid stops being so.
-            unsafe {
-                rustix::mm::mprotect(
-                    self.base.as_ptr().byte_add(open),
-                    bytes - open,
-                    MprotectFlags::READ | MprotectFlags::WRITE,
-                )
-            }
-            .map_err(|e| failed(e.to_string()))?;
-            self.open.store(bytes, Ordering::Release);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Region {
-    fn drop(&mut self) {
-        // SAFETY: the mapping is ours, whole, and its last owner is gone.
-        let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr(), self.reserved) };
-        debug_assert!(unmapped.is_ok(), "unmapping a region: {unmapped:?}");
-    }
-}
-
-/// A linear memory of an instance, reachable beside its store.
-#[derive(Clone, Debug)]
-pub struct MemoryView {
-    region: Arc<Region>,
-}
-
-impl MemoryView {
-    /// Its present size in bytes.
-    #[must_use]
-    pub fn byte_len(&self) -> usize {
-        self.region.open.load(Ordering::Acquire)
-    }
-}
+use crate::error::HostMemoryError;
+use crate::layout::{Layout, MemoryLayout};
+use crate::region::Region;
+use crate::tracking::Tracking;
+use crate::view::{Laid, MemoryView};
 
 /// What wasmtime holds of a region.
 struct Memory {
-    region: Arc<Region>,
+    laid: Arc<Laid>,
     /// Bytes up to which the memory can grow; behind them lies the guard.
     capacity: usize,
 }
@@ -127,7 +34,7 @@ struct Memory {
 // everything from there to the end of the reservation, guard included, is mapped without access.
 unsafe impl LinearMemory for Memory {
     fn byte_size(&self) -> usize {
-        self.region.open.load(Ordering::Acquire)
+        self.laid.region.open()
     }
 
     fn byte_capacity(&self) -> usize {
@@ -135,11 +42,11 @@ unsafe impl LinearMemory for Memory {
     }
 
     fn grow_to(&mut self, new_size: usize) -> wasmtime::Result<()> {
-        Ok(self.region.open_to(new_size, self.capacity)?)
+        Ok(self.laid.region.open_to(new_size, self.capacity)?)
     }
 
     fn as_ptr(&self) -> *mut u8 {
-        self.region.base.as_ptr().cast()
+        self.laid.region.base().cast()
     }
 }
 
@@ -152,26 +59,45 @@ pub struct Collected {
     pub failure: Option<HostMemoryError>,
 }
 
+/// What a collector is at.
+#[derive(Debug, Default)]
+struct Collecting {
+    collected: Collected,
+    /// What the next memories are like; none: anything.
+    expected: Option<std::vec::IntoIter<MemoryLayout>>,
+}
+
 thread_local! {
-    static COLLECTED: RefCell<Option<Collected>> = const { RefCell::new(None) };
+    static COLLECTING: RefCell<Option<Collecting>> = const { RefCell::new(None) };
 }
 
 /// Collects the memories that an instantiation on this thread makes: wasmtime says which memory is
 /// wanted, not for whom. The instantiation must not move to another thread.
 #[derive(Debug)]
 pub struct Collector {
-    /// What an outer collector holds, given back on drop.
-    outer: Option<Collected>,
+    /// What an outer collector is at, given back on drop.
+    outer: Option<Collecting>,
     // Not `Send`: it belongs to this thread's variable.
     _thread: std::marker::PhantomData<*const ()>,
 }
 
 impl Collector {
-    /// Begins to collect on this thread.
+    /// Begins to collect on this thread the memories of a component that was not instrumented.
     #[must_use]
     pub fn begin() -> Self {
+        Self::begin_with(None)
+    }
+
+    /// Begins to collect on this thread. The memories of an instrumented component get their
+    /// initial content from its layout.
+    #[must_use]
+    pub fn begin_with(layout: Option<&Layout>) -> Self {
+        let collecting = Collecting {
+            collected: Collected::default(),
+            expected: layout.map(|layout| layout.memories.clone().into_iter()),
+        };
         Self {
-            outer: COLLECTED.replace(Some(Collected::default())),
+            outer: COLLECTING.replace(Some(collecting)),
             _thread: std::marker::PhantomData,
         }
     }
@@ -179,21 +105,61 @@ impl Collector {
     /// Ends it.
     #[must_use]
     pub fn finish(self) -> Collected {
-        COLLECTED.take().unwrap_or_default()
+        COLLECTING.take().unwrap_or_default().collected
     }
 }
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        COLLECTED.set(self.outer.take());
+        COLLECTING.set(self.outer.take());
     }
 }
 
 /// The memory creator for `Config::with_host_memory`, with `memory_init_cow(false)`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HostMemory;
+#[derive(Clone, Copy, Debug)]
+pub struct HostMemory {
+    tracking: Tracking,
+}
 
-// SAFETY: `new_memory` reserves what is asked for plus the guard, zero-filled, as documented there.
+impl HostMemory {
+    /// Memory whose changes are found in this way, which must work on this machine.
+    #[must_use]
+    pub fn new(tracking: Tracking) -> Self {
+        Self { tracking }
+    }
+
+    fn make(
+        self,
+        minimum: usize,
+        capacity: usize,
+        guard: usize,
+        expected: Option<Option<MemoryLayout>>,
+    ) -> Result<Arc<Laid>, HostMemoryError> {
+        let failed = |cause: &str| HostMemoryError {
+            bytes: capacity,
+            cause: cause.to_owned(),
+        };
+        let reserved = (capacity.checked_add(guard))
+            .ok_or_else(|| failed("the guard does not fit behind it"))?;
+        let region = Region::reserve(reserved)?;
+        region.open_to(minimum, capacity)?;
+        let laid = Laid::new(region, self.tracking);
+        if let Some(expected) = expected {
+            // The layout is made from the same bytes; should it not fit, the wrong memory would get
+            // the wrong content.
+            let expected = expected
+                .filter(|expected| expected.initial_bytes == minimum as u64)
+                .ok_or_else(|| failed("the layout of the component has no such memory"))?;
+            if let Some(genesis) = &expected.genesis {
+                laid.begin(genesis).map_err(|e| failed(&e.to_string()))?;
+            }
+        }
+        Ok(Arc::new(laid))
+    }
+}
+
+// SAFETY: `new_memory` reserves what is asked for plus the guard; it is zero, or holds what the data
+// segments that were taken out of the component would have written.
 unsafe impl MemoryCreator for HostMemory {
     fn new_memory(
         &self,
@@ -206,28 +172,23 @@ unsafe impl MemoryCreator for HostMemory {
         let capacity = reserved_size_in_bytes
             .unwrap_or_else(|| maximum.unwrap_or(minimum))
             .max(minimum);
-        let made = capacity
-            .checked_add(guard_size_in_bytes)
-            .ok_or_else(|| HostMemoryError {
-                bytes: capacity,
-                cause: "the guard does not fit behind it".to_owned(),
-            })
-            .and_then(Region::reserve)
-            .and_then(|region| {
-                region.open_to(minimum, capacity)?;
-                Ok(Arc::new(region))
-            });
-        COLLECTED.with_borrow_mut(|collected| {
-            let Some(collected) = collected else { return };
+        let made = COLLECTING.with_borrow_mut(|collecting| {
+            let Some(collecting) = collecting else {
+                return self.make(minimum, capacity, guard_size_in_bytes, None);
+            };
+            let expected = collecting.expected.as_mut().map(Iterator::next);
+            let made = self.make(minimum, capacity, guard_size_in_bytes, expected);
             match &made {
-                Ok(region) => collected.memories.push(MemoryView {
-                    region: Arc::clone(region),
-                }),
-                Err(error) => collected.failure = Some(error.clone()),
+                Ok(laid) => {
+                    let view = MemoryView::new(Arc::clone(laid));
+                    collecting.collected.memories.push(view);
+                }
+                Err(error) => collecting.collected.failure = Some(error.clone()),
             }
+            made
         });
         match made {
-            Ok(region) => Ok(Box::new(Memory { region, capacity })),
+            Ok(laid) => Ok(Box::new(Memory { laid, capacity })),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -240,7 +201,7 @@ mod tests {
     const PAGE: usize = 64 << 10;
 
     fn memory(minimum: usize, reserved: usize) -> Result<Box<dyn LinearMemory>, String> {
-        HostMemory.new_memory(
+        HostMemory::new(Tracking::Copy).new_memory(
             MemoryType::new(1, None),
             minimum,
             None,

@@ -2,15 +2,15 @@
 //! gone if it never is.
 
 use std::collections::HashMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 
-use cap_std::fs::{Dir, File, OpenOptions};
+use cap_std::fs::File;
 use zstd::bulk::Compressor;
 
 use super::file::{
-    CHUNK_BYTES, Contents, Entry, HEAD_BYTES, Hash, Kind, Manifest, Place, file_name, head, tail,
+    CHUNK_BYTES, Contents, Entry, HEAD_BYTES, Hash, Kind, Manifest, Place, head, tail,
 };
-use crate::run_dir::sync_dir;
+use super::folder::Folder;
 
 /// The level of zstd that costs least: state is written to be overwritten soon.
 const LEVEL: i32 = 1;
@@ -57,19 +57,18 @@ impl From<io::Error> for Refusal {
 
 /// Removes the file under its temporary name, unless it got another one.
 struct Temporary<'a> {
-    dir: &'a Dir,
-    name: String,
+    folder: &'a Folder,
+    number: u64,
 }
 
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         // Already renamed, or removed on the next open.
-        drop(self.dir.remove_file(&self.name));
+        drop(self.folder.remove(self.number, Kind::Temporary));
     }
 }
 
 pub(crate) struct Draft<'a> {
-    number: u64,
     out: BufWriter<File>,
     temporary: Temporary<'a>,
     /// Where the next chunk goes.
@@ -85,15 +84,12 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(crate) fn new(dir: &'a Dir, number: u64, allowance: u64) -> Result<Self, Refusal> {
-        let name = file_name(number, Kind::Temporary);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        let file = dir.open_with(&name, &options)?;
+    pub(crate) fn new(folder: &'a Folder, number: u64, allowance: u64) -> Result<Self, Refusal> {
+        let file = folder.create(number)?;
+        let temporary = Temporary { folder, number };
         let mut this = Self {
-            number,
             out: BufWriter::with_capacity(BUFFER_BYTES, file),
-            temporary: Temporary { dir, name },
+            temporary,
             offset: 0,
             allowance,
             table: Vec::new(),
@@ -113,7 +109,7 @@ impl<'a> Draft<'a> {
         if end > self.allowance {
             return Err(Refusal::Quota);
         }
-        self.out.write_all(bytes)?;
+        self.temporary.folder.write(&mut self.out, bytes)?;
         self.offset = end;
         Ok(())
     }
@@ -197,18 +193,19 @@ impl<'a> Draft<'a> {
         let tail = tail(&contents, self.offset).ok_or(Refusal::TooLarge)?;
         self.put(&tail)?;
         let Self {
-            number,
             out,
             temporary,
             offset,
             ..
         } = self;
+        let Temporary { folder, number } = &temporary;
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
+        folder.sync_file(&file)?;
         drop(file);
-        let (dir, name) = (temporary.dir, file_name(number, kind));
-        dir.rename(&temporary.name, dir, &name)?;
-        sync_dir(dir).inspect_err(|_| drop(dir.remove_file(&name)))?;
+        folder.rename(*number, Kind::Temporary, kind)?;
+        folder
+            .sync()
+            .inspect_err(|_| drop(folder.remove(*number, kind)))?;
         Ok((contents, offset))
     }
 }

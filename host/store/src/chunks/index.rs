@@ -368,6 +368,11 @@ impl Index {
         }
     }
 
+    /// Whether there is a file without a snapshot: only from those something can be freed.
+    pub(crate) fn has_packs(&self) -> bool {
+        self.files.values().any(|file| file.kind == Kind::Pack)
+    }
+
     /// Bytes of each file that snapshots use, compressed; files without any are left out.
     pub(crate) fn live_bytes(&self) -> BTreeMap<u64, u64> {
         let mut live: BTreeMap<u64, u64> = BTreeMap::new();

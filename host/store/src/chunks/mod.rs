@@ -6,11 +6,15 @@
 
 mod draft;
 mod file;
+mod folder;
 mod index;
 mod key;
 mod read;
 mod retain;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +25,7 @@ use cap_std::fs::Dir;
 use crate::StoreError;
 use crate::lock::Lock;
 use draft::Refusal;
-use file::{Kind, parse_name};
+use folder::Folder;
 use index::Index;
 
 pub use file::{CHUNK_BYTES, MAX_HEADER_BYTES};
@@ -43,7 +47,7 @@ struct Inner {
     /// Of the run.
     path: PathBuf,
     /// `None` in a run from before there were snapshots that is open for reading.
-    dir: Option<Dir>,
+    folder: Option<Folder>,
     /// Held while this process may write; a reader has none.
     lock: Option<Arc<Lock>>,
     /// How many rows the run had when it was opened.
@@ -70,13 +74,12 @@ impl ChunkStore {
         if !run.is_dir(CHUNKS) {
             run.create_dir(CHUNKS).map_err(|e| io(&e))?;
         }
-        let dir = run.open_dir(CHUNKS).map_err(|e| io(&e))?;
-        remove_temporary(&dir).map_err(|e| io(&e))?;
-        let index = Index::load(&dir).map_err(|e| io(&e))?;
-        let this = Self::new(path, Some(dir), Some(lock), committed, index);
+        let folder = Folder::new(run.open_dir(CHUNKS).map_err(|e| io(&e))?);
+        folder.remove_temporary().map_err(|e| io(&e))?;
+        let index = Index::load(folder.dir()).map_err(|e| io(&e))?;
+        let this = Self::new(path, Some(folder), Some(lock), committed, index);
         let early = this.uncommitted();
-        let dir = this.writable()?;
-        this.drop_and_sweep(dir, &early, &[])
+        this.drop_and_sweep(this.writable()?, &early, &[])
             .map_err(|refusal| this.refused(refusal))?;
         Ok(this)
     }
@@ -84,19 +87,19 @@ impl ChunkStore {
     /// Opens it for reading, beside a writer or without one.
     pub(crate) fn open_read(run: &Dir, path: &Path, committed: u64) -> Result<Self, StoreError> {
         let io = |error: &_| StoreError::io(path, "opening the snapshots", error);
-        let dir = if run.is_dir(CHUNKS) {
-            Some(run.open_dir(CHUNKS).map_err(|e| io(&e))?)
+        let folder = if run.is_dir(CHUNKS) {
+            Some(Folder::new(run.open_dir(CHUNKS).map_err(|e| io(&e))?))
         } else {
             None
         };
-        let this = Self::new(path, dir, None, committed, Index::default());
+        let this = Self::new(path, folder, None, committed, Index::default());
         this.reload()?;
         Ok(this)
     }
 
     fn new(
         path: &Path,
-        dir: Option<Dir>,
+        folder: Option<Folder>,
         lock: Option<Arc<Lock>>,
         committed: u64,
         index: Index,
@@ -104,7 +107,7 @@ impl ChunkStore {
         Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
-                dir,
+                folder,
                 lock,
                 committed,
                 index: Mutex::new(index),
@@ -162,7 +165,7 @@ impl ChunkStore {
     }
 
     fn dir(&self) -> Option<&Dir> {
-        self.inner.dir.as_ref()
+        self.inner.folder.as_ref().map(Folder::dir)
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
@@ -181,9 +184,9 @@ impl ChunkStore {
         gate.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn writable(&self) -> Result<&Dir, StoreError> {
-        match (&self.inner.lock, &self.inner.dir) {
-            (Some(_), Some(dir)) => Ok(dir),
+    fn writable(&self) -> Result<&Folder, StoreError> {
+        match (&self.inner.lock, &self.inner.folder) {
+            (Some(_), Some(folder)) => Ok(folder),
             _ => Err(StoreError::ReadOnly {
                 path: self.path().to_owned(),
             }),
@@ -230,18 +233,4 @@ impl ChunkStore {
             Refusal::TooLarge => StoreError::SnapshotTooLarge { path },
         }
     }
-}
-
-/// Removes files that were being written when the process ended.
-fn remove_temporary(dir: &Dir) -> std::io::Result<()> {
-    for entry in dir.entries()? {
-        let entry = entry?;
-        if let Some(name) = entry.file_name().to_str()
-            && let Some((_, Kind::Temporary)) = parse_name(name)
-            && entry.file_type()?.is_file()
-        {
-            entry.remove_file()?;
-        }
-    }
-    Ok(())
 }

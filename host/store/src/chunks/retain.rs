@@ -3,16 +3,15 @@
 //! and on disk before the file that had them goes.
 
 use std::collections::BTreeSet;
-
-use cap_std::fs::Dir;
+use std::io;
 
 use super::ChunkStore;
 use super::draft::{Draft, Refusal};
 use super::file::{Kind, file_name};
+use super::folder::Folder;
 use super::key::{Freed, SnapshotInfo};
 use super::read::{Miss, Source};
 use crate::StoreError;
-use crate::run_dir::sync_dir;
 
 /// Files without a snapshot of which less than one part in two is in use are rewritten: that
 /// writes at most as much as it frees.
@@ -33,7 +32,7 @@ impl ChunkStore {
     /// The store is open for reading only, or the disk refuses; what was not dropped then is still
     /// there, and a later call tries again.
     pub fn retain(&self, keep: &dyn Fn(&SnapshotInfo) -> bool) -> Result<Freed, StoreError> {
-        let dir = self.writable()?;
+        let folder = self.writable()?;
         let _gate = self.retaining();
         let (snapshots, hopeless) = {
             let index = self.index();
@@ -60,14 +59,14 @@ impl ChunkStore {
             .filter(|(info, damaged)| *damaged || !keep(info))
             .map(|(info, _)| info.id)
             .collect();
-        self.drop_and_sweep(dir, &dropped, &hopeless)
+        self.drop_and_sweep(folder, &dropped, &hopeless)
             .map_err(|refusal| self.refused(refusal))
     }
 
     /// The same for snapshots and files that are known. The caller holds the gate.
     pub(crate) fn drop_and_sweep(
         &self,
-        dir: &Dir,
+        folder: &Folder,
         dropped: &[u64],
         hopeless: &[(u64, Kind)],
     ) -> Result<Freed, Refusal> {
@@ -75,24 +74,24 @@ impl ChunkStore {
         for &number in dropped {
             // Under the lock: who looks for a chunk of this file finds it by its present name.
             let mut index = self.index();
-            dir.rename(
-                file_name(number, Kind::Snap),
-                dir,
-                file_name(number, Kind::Pack),
-            )?;
+            match folder.rename(number, Kind::Snap, Kind::Pack) {
+                // Somebody has removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                outcome => outcome?,
+            }
             index.demote(number);
         }
         if !dropped.is_empty() {
-            sync_dir(dir)?;
+            folder.sync()?;
         }
         for &(number, kind) in hopeless {
-            dir.remove_file(file_name(number, kind))?;
+            folder.remove(number, kind)?;
             self.index()
                 .broken
                 .retain(|b| (b.number, b.kind) != (number, kind));
         }
-        self.sweep(dir)?;
-        match self.rewrite(dir) {
+        self.sweep(folder)?;
+        match self.rewrite(folder) {
             // It would have freed more, but what is there is consistent.
             Err(refusal) if refusal.is_full() => {}
             outcome => outcome?,
@@ -104,8 +103,11 @@ impl ChunkStore {
     }
 
     /// Removes the files of which nothing is in use.
-    fn sweep(&self, dir: &Dir) -> Result<(), Refusal> {
+    fn sweep(&self, folder: &Folder) -> Result<(), Refusal> {
         let mut index = self.index();
+        if !index.has_packs() {
+            return Ok(());
+        }
         let live = index.live_bytes();
         let dead: BTreeSet<u64> = index
             .files
@@ -116,13 +118,13 @@ impl ChunkStore {
         index.remove_files(&dead);
         drop(index);
         for number in dead {
-            dir.remove_file(file_name(number, Kind::Pack))?;
+            folder.remove(number, Kind::Pack)?;
         }
         Ok(())
     }
 
     /// Brings what is in use of mostly unused files into a new one.
-    fn rewrite(&self, dir: &Dir) -> Result<(), Refusal> {
+    fn rewrite(&self, folder: &Folder) -> Result<(), Refusal> {
         let files = self.worth_rewriting();
         if files.is_empty() {
             return Ok(());
@@ -131,13 +133,13 @@ impl ChunkStore {
             let mut index = self.index();
             (index.reserve(), index.live_chunks(&files))
         };
-        let mut draft = Draft::new(dir, number, u64::MAX)?;
+        let mut draft = Draft::new(folder, number, u64::MAX)?;
         let mut source = Source::new()?;
         for hash in hashes {
             let Some(at) = self.index().locate(&hash) else {
                 continue;
             };
-            match source.load(dir, &hash, &at) {
+            match source.load(folder.dir(), &hash, &at) {
                 Ok(()) => {
                     draft.store_as(hash, at.raw_len as usize, source.stored(&at))?;
                 }
@@ -152,11 +154,14 @@ impl ChunkStore {
         let (contents, bytes) = draft.finish(None)?;
         self.index().add(number, Kind::Pack, &contents, bytes);
         // What was copied is in use at its new place only.
-        self.sweep(dir)
+        self.sweep(folder)
     }
 
     fn worth_rewriting(&self) -> BTreeSet<u64> {
         let index = self.index();
+        if !index.has_packs() {
+            return BTreeSet::new();
+        }
         let live = index.live_bytes();
         let packs = || index.files.iter().filter(|(_, f)| f.kind == Kind::Pack);
         let unused = |number: &u64, payload: u64| {

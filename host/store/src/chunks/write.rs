@@ -10,6 +10,7 @@ use super::file::{
     CHUNK_BYTES, Hash, Kind, MAX_HEADER_BYTES, MAX_MEMORIES, Manifest, Stretch, chunk_count,
     chunk_len,
 };
+use super::folder::Folder;
 use super::index::Row;
 use super::key::{Memory, NewSnapshot, Since, SnapshotInfo};
 use crate::StoreError;
@@ -55,23 +56,19 @@ impl ChunkStore {
     /// read or is too large, or the store is open for reading only. Then nothing is left of it, and
     /// the store goes on as before.
     pub fn write(&self, new: NewSnapshot<'_>) -> Result<SnapshotInfo, StoreError> {
-        let dir = self.writable()?;
+        let folder = self.writable()?;
         // Retention waits until what is referred to here is known to be in use.
         let _gate = self.writing();
-        let written = self.write_to(dir, new);
+        let written = self.write_to(folder, new);
         written.map_err(|refusal| self.refused(refusal))
     }
 
-    fn write_to(
-        &self,
-        dir: &cap_std::fs::Dir,
-        new: NewSnapshot<'_>,
-    ) -> Result<SnapshotInfo, Refusal> {
+    fn write_to(&self, folder: &Folder, new: NewSnapshot<'_>) -> Result<SnapshotInfo, Refusal> {
         if new.header.len() > MAX_HEADER_BYTES || new.memories.len() > MAX_MEMORIES {
             return Err(Refusal::TooLarge);
         }
         let number = self.index().reserve();
-        let mut draft = Draft::new(dir, number, self.allowance())?;
+        let mut draft = Draft::new(folder, number, self.allowance())?;
         let mut buffer = vec![0; CHUNK_BYTES];
         let mut memories = Vec::with_capacity(new.memories.len());
         for (index, memory) in new.memories.iter().enumerate() {

@@ -90,7 +90,8 @@ impl std::fmt::Display for Purpose {
 /// A snapshot as lists show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotInfo {
-    /// Its number in this run; later ones have higher numbers.
+    /// Its number; later ones have higher numbers. Of use while the run is open: that of a dropped
+    /// snapshot may be given again once the run is opened anew.
     pub id: u64,
     /// Whose state, and when.
     pub key: SnapshotKey,
@@ -116,29 +117,20 @@ pub trait Memory {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()>;
 }
 
-impl Memory for [u8] {
+/// Plain bytes.
+impl<T: AsRef<[u8]>> Memory for T {
     fn byte_len(&self) -> u64 {
-        self.len() as u64
+        self.as_ref().len() as u64
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
         let from = usize::try_from(offset).unwrap_or(usize::MAX);
         let part = from
             .checked_add(into.len())
-            .and_then(|to| self.get(from..to))
+            .and_then(|to| self.as_ref().get(from..to))
             .ok_or(std::io::ErrorKind::UnexpectedEof)?;
         into.copy_from_slice(part);
         Ok(())
-    }
-}
-
-impl Memory for Vec<u8> {
-    fn byte_len(&self) -> u64 {
-        self.as_slice().byte_len()
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
-        self.as_slice().read_at(offset, into)
     }
 }
 

@@ -36,7 +36,7 @@ fn memory(seeds: &[u64]) -> Vec<u8> {
     bytes
 }
 
-fn write(store: &ChunkStore, trial: u32, memory: &Vec<u8>) -> Result<u64, StoreError> {
+fn write(store: &ChunkStore, trial: u32, memory: &[u8]) -> Result<u64, StoreError> {
     let key = SnapshotKey {
         of: SnapshotOf::Trial { trial, reports: 1 },
         sequence: SEQUENCE,
@@ -46,7 +46,7 @@ fn write(store: &ChunkStore, trial: u32, memory: &Vec<u8>) -> Result<u64, StoreE
         purpose: Purpose::Periodic,
         wall_ms: 5,
         header: &trial.to_le_bytes(),
-        memories: &[memory],
+        memories: &[&memory],
         since: None,
         portable: None,
     };
@@ -92,7 +92,7 @@ fn three(store: &ChunkStore) -> [Vec<u8>; 3] {
 }
 
 /// One snapshot is written, 1 and 3 are dropped: that rewrites the file of 1 and removes that of 3.
-fn write_and_drop(store: &ChunkStore, fourth: &Vec<u8>) -> Result<(), StoreError> {
+fn write_and_drop(store: &ChunkStore, fourth: &[u8]) -> Result<(), StoreError> {
     write(store, 4, fourth)?;
     store.retain(&|info| [of(2), of(4)].contains(&info.key.of))?;
     Ok(())

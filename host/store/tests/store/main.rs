@@ -5,6 +5,8 @@
 )]
 
 mod artifacts;
+mod chunks;
+mod chunks_model;
 mod directory;
 mod durability;
 mod model;

@@ -45,6 +45,27 @@ impl Artifacts {
         }
     }
 
+    /// All of them, for another instance of the same trial.
+    pub(crate) fn take_all(&mut self) -> Self {
+        let nothing = Self {
+            staged: Vec::new(),
+            sizes: BTreeMap::new(),
+            ..*self
+        };
+        std::mem::replace(self, nothing)
+    }
+
+    /// Size of every file: what of them belongs to the state of the trial.
+    pub(crate) fn sizes(&self) -> &BTreeMap<String, u64> {
+        &self.sizes
+    }
+
+    /// Goes on with files of these sizes and nothing staged.
+    pub(crate) fn restore(&mut self, sizes: BTreeMap<String, u64>) {
+        self.staged.clear();
+        self.sizes = sizes;
+    }
+
     /// What was staged since the last take.
     pub(crate) fn take(&mut self) -> Vec<StagedArtifact> {
         std::mem::take(&mut self.staged)
@@ -78,6 +99,33 @@ impl Artifacts {
         }
         Ok(())
     }
+}
+
+/// Checks sizes that were read from a file.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn check_sizes(sizes: &BTreeMap<String, u64>, limits: &Limits) -> Result<(), String> {
+    if let Some(name) = sizes.keys().find(|name| !is_file_name(name)) {
+        return Err(format!(
+            "`{}` is no name of an artifact",
+            name.escape_debug()
+        ));
+    }
+    let bytes = sizes
+        .values()
+        .try_fold(0_u64, |sum, size| sum.checked_add(*size));
+    if sizes.len() > limits.artifact_count as usize
+        || bytes.is_none_or(|bytes| bytes > limits.artifact_bytes)
+    {
+        return Err(format!(
+            "its {} artifacts are over the limits of {} files and {} bytes",
+            sizes.len(),
+            limits.artifact_count,
+            limits.artifact_bytes
+        ));
+    }
+    Ok(())
 }
 
 fn is_file_name(name: &str) -> bool {

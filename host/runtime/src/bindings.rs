@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
             import tune:plugin/data@0.1.0;
             import tune:plugin/artifact@0.1.0;
             export tune:plugin/trainable@0.1.0;
+            export tune:plugin/portable-state@0.1.0;
             export tune:plugin/searcher@0.1.0;
             export tune:plugin/scheduler@0.1.0;
         }
@@ -19,5 +20,5 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub(crate) use exports::tune::plugin::{scheduler, searcher, trainable};
+pub(crate) use exports::tune::plugin::{portable_state, scheduler, searcher, trainable};
 pub(crate) use tune::plugin::{artifact, data, log, types};

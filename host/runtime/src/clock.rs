@@ -20,6 +20,11 @@ impl Clock {
         self.0.fetch_max(nanos, Ordering::Relaxed);
     }
 
+    /// Sets it, back too: the instance becomes another.
+    pub(crate) fn restore(&self, nanos: u64) {
+        self.0.store(nanos, Ordering::Relaxed);
+    }
+
     /// The point in time after a span, without reading the clock.
     pub(crate) fn after(&self, nanos: u64) -> u64 {
         self.0.load(Ordering::Relaxed).saturating_add(nanos)

@@ -32,8 +32,12 @@ pub(crate) struct EngineLevel {
 }
 
 impl EngineLevel {
-    pub(crate) fn new(metering: Metering, strict: bool) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&config(metering, strict))?;
+    pub(crate) fn new(
+        metering: Metering,
+        strict: bool,
+        tracking: Tracking,
+    ) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&config(metering, strict, tracking))?;
         let linker = linker(&engine)?;
         if metering.checks_epochs() {
             tick(&engine)?;
@@ -46,7 +50,7 @@ impl EngineLevel {
     }
 }
 
-fn config(metering: Metering, strict: bool) -> Config {
+fn config(metering: Metering, strict: bool, tracking: Tracking) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -56,8 +60,8 @@ fn config(metering: Metering, strict: bool) -> Config {
         // Only NaN bits differ between processors, and metrics are made canonical at the boundary;
         // inside it costs 1.6 to 2.5 times the run time.
         .cranelift_nan_canonicalization(strict)
-        // Memory that can be snapshotted: host-owned, data segments copied at instantiation.
-        .with_host_memory(Arc::new(HostMemory::new(Tracking::detect())))
+        // Memory that can be snapshotted: host-owned, with what it holds at first mapped beforehand.
+        .with_host_memory(Arc::new(HostMemory::new(tracking)))
         .memory_init_cow(false)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(CALL_STACK_BYTES)

@@ -211,6 +211,7 @@ fn refused(error: &InstrumentError, bytes: &[u8]) -> LoadError {
         InstrumentError::TooLarge { .. } => {
             "build it in release mode and strip it (`strip = true` in the profile)"
         }
+        InstrumentError::Memory(_) => "close other programs, or load fewer plugins at once",
     };
     LoadError::new(LoadProblem::Load, error.to_string(), hint)
 }

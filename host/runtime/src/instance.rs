@@ -5,19 +5,18 @@
 
 use std::sync::Arc;
 
-use tune_core::PluginFault;
 use tune_core::records::FailureKind;
+use tune_core::{Limits, PluginFault};
 use tune_snapshot::{Collector, MemoryView};
 use wasmtime::Store;
-use wasmtime::component::InstancePre;
 
 use crate::control::Control;
 use crate::drive::drive;
-use crate::engines::EngineLevel;
-use crate::fault::{Identity, Scene, explain, host_memory};
+use crate::fault::{Scene, explain, host_memory};
 use crate::from_guest::mismatch;
+use crate::linked::Linked;
 use crate::log::SharedLog;
-use crate::store::{StoreData, StoreParts, burned, give_fuel, new_store};
+use crate::store::{Account, StoreData, StoreParts, burned, give_fuel, new_store, on_account};
 
 /// An amount of fuel and the limit that it comes from.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +25,21 @@ pub(crate) struct Fuel {
     pub(crate) limit: &'static str,
 }
 
+impl Fuel {
+    /// For work of the host's own making.
+    pub(crate) fn for_host(limits: &Limits) -> Self {
+        Self {
+            amount: limits.fuel_per_step,
+            limit: "fuel_per_step",
+        }
+    }
+}
+
 /// An instance whose exports are `G`.
 pub(crate) struct Instance<G> {
-    identity: Arc<Identity>,
+    pub(crate) linked: Arc<Linked>,
     /// None after a failed call.
-    live: Option<Live<G>>,
+    pub(crate) live: Option<Live<G>>,
     log: SharedLog,
     control: Arc<Control>,
     fuel: Fuel,
@@ -38,25 +47,23 @@ pub(crate) struct Instance<G> {
     memory_bytes: u64,
 }
 
-struct Live<G> {
-    store: Store<StoreData>,
+pub(crate) struct Live<G> {
+    pub(crate) store: Store<StoreData>,
     exports: G,
-    /// Its linear memories, for snapshots.
-    _memories: Vec<MemoryView>,
+    pub(crate) instance: wasmtime::component::Instance,
+    pub(crate) memories: Vec<MemoryView>,
 }
 
 impl<G> Instance<G> {
-    /// Instantiates; start code of the guest runs within `fuel`.
+    /// Instantiates; start code of the guest runs within `fuel`, of which `burned` is gone already.
     pub(crate) fn new(
-        identity: Arc<Identity>,
-        level: &EngineLevel,
-        pre: &InstancePre<StoreData>,
+        linked: &Arc<Linked>,
         parts: StoreParts<'_>,
-        fuel: Fuel,
+        (fuel, burned): (Fuel, u64),
         load: impl FnOnce(&mut Store<StoreData>, &wasmtime::component::Instance) -> wasmtime::Result<G>,
     ) -> Result<Self, Box<PluginFault>> {
         let mut instance = Self {
-            identity,
+            linked: Arc::clone(linked),
             live: None,
             log: parts.log.clone(),
             control: Arc::clone(&parts.control),
@@ -66,22 +73,30 @@ impl<G> Instance<G> {
         };
         let operation = "instantiate";
         let mut store =
-            new_store(level, parts).map_err(|error| instance.explain(operation, &error))?;
-        let collector = Collector::begin();
-        let made = give_fuel(&mut store, fuel.amount).and_then(|()| {
+            new_store(&linked.level, parts).map_err(|error| instance.explain(operation, &error))?;
+        let collector = Collector::begin_with(linked.layout.as_ref());
+        let made = give_fuel(&mut store, fuel.amount, burned).and_then(|()| {
             drive(&instance.control, async {
-                let exports = pre.instantiate_async(&mut store).await?;
-                Ok(load(&mut store, &exports).map_err(|error| mismatch(&error))?)
+                let made = linked.pre.instantiate_async(&mut store).await?;
+                let exports = load(&mut store, &made).map_err(|error| mismatch(&error))?;
+                Ok((made, exports))
             })
         });
         let collected = collector.finish();
-        instance.measure(&store);
+        if store.data().account == Account::Step {
+            instance.measure(&store);
+        } else {
+            instance.measure_memory(&store);
+        }
         match made {
-            Ok(exports) => {
+            Ok((made, exports)) => {
+                // Later calls are steps.
+                store.data_mut().account = Account::Step;
                 instance.live = Some(Live {
                     store,
                     exports,
-                    _memories: collected.memories,
+                    instance: made,
+                    memories: collected.memories,
                 });
                 Ok(instance)
             }
@@ -100,7 +115,7 @@ impl<G> Instance<G> {
         self.fuel = fuel;
         self.burned = 0;
         if let Some(live) = &mut self.live
-            && give_fuel(&mut live.store, fuel.amount).is_err()
+            && give_fuel(&mut live.store, fuel.amount, 0).is_err()
         {
             self.live = None;
         }
@@ -111,6 +126,33 @@ impl<G> Instance<G> {
         &mut self,
         operation: &'static str,
         call: impl AsyncFnOnce(&G, &mut Store<StoreData>) -> wasmtime::Result<T>,
+    ) -> Result<T, Box<PluginFault>> {
+        self.run(operation, call, true)
+    }
+
+    /// Calls into the guest on the host's account: the fuel of the present or last step stays as
+    /// it was.
+    pub(crate) fn call_for_host<T>(
+        &mut self,
+        operation: &'static str,
+        fuel: Fuel,
+        call: impl AsyncFnOnce(&G, &mut Store<StoreData>) -> wasmtime::Result<T>,
+    ) -> Result<T, Box<PluginFault>> {
+        let of_step = std::mem::replace(&mut self.fuel, fuel);
+        let call = async |exports: &G, store: &mut Store<StoreData>| {
+            let call = async |store: &mut Store<StoreData>| call(exports, store).await;
+            on_account(store, Account::Host, fuel.amount, call).await
+        };
+        let result = self.run(operation, call, false);
+        self.fuel = of_step;
+        result
+    }
+
+    fn run<T>(
+        &mut self,
+        operation: &'static str,
+        call: impl AsyncFnOnce(&G, &mut Store<StoreData>) -> wasmtime::Result<T>,
+        is_step: bool,
     ) -> Result<T, Box<PluginFault>> {
         let Some(mut live) = self.live.take() else {
             return Err(self.fault(
@@ -124,7 +166,11 @@ impl<G> Instance<G> {
             Ok(()) => drive(&self.control, call(&live.exports, &mut live.store)),
             Err(interrupted) => Err(interrupted.into()),
         };
-        self.measure(&live.store);
+        if is_step {
+            self.measure(&live.store);
+        } else {
+            self.measure_memory(&live.store);
+        }
         match result {
             Ok(value) => {
                 self.live = Some(live);
@@ -135,14 +181,18 @@ impl<G> Instance<G> {
     }
 
     fn measure(&mut self, store: &Store<StoreData>) {
+        self.measure_memory(store);
         self.burned = burned(store);
-        self.memory_bytes = store.data().limiter.memory_bytes();
         self.control.publish_burned(self.burned);
+    }
+
+    pub(crate) fn measure_memory(&mut self, store: &Store<StoreData>) {
+        self.memory_bytes = store.data().limiter.memory_bytes();
     }
 
     fn explain(&self, operation: &str, error: &wasmtime::Error) -> Box<PluginFault> {
         let scene = Scene {
-            identity: &self.identity,
+            identity: &self.linked.identity,
             operation,
             last_log: self.log.lock().recent(),
             fuel: (self.fuel.limit, self.fuel.amount),
@@ -159,8 +209,8 @@ impl<G> Instance<G> {
         hint: &str,
     ) -> Box<PluginFault> {
         Box::new(PluginFault {
-            plugin: self.identity.name.clone(),
-            version: self.identity.version.clone(),
+            plugin: self.linked.identity.name.clone(),
+            version: self.linked.identity.version.clone(),
             operation: operation.to_owned(),
             kind,
             message: message.to_owned(),
@@ -171,9 +221,19 @@ impl<G> Instance<G> {
         })
     }
 
+    /// Ends it; every later call fails.
+    pub(crate) fn end(&mut self) {
+        self.live = None;
+    }
+
     /// Store data between calls; none after a failure.
     pub(crate) fn data_mut(&mut self) -> Option<&mut StoreData> {
         self.live.as_mut().map(|live| live.store.data_mut())
+    }
+
+    /// The log, shared with whatever takes the place of this instance.
+    pub(crate) fn log(&self) -> &SharedLog {
+        &self.log
     }
 
     /// Fuel of the present or last step or call.
@@ -191,7 +251,7 @@ impl<G> Instance<G> {
         self.log.lock().take()
     }
 
-    pub(crate) fn control(&self) -> &Control {
+    pub(crate) fn control(&self) -> &Arc<Control> {
         &self.control
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use tune_core::Limits;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
@@ -11,6 +12,8 @@ use wasmtime_wasi_io::bytes::Bytes;
 
 /// Lines that an error shows.
 const RECENT_LINES: usize = 10;
+/// Bytes of a level and the space behind it: more than the longest has.
+const LEVEL_BYTES: u64 = 16;
 /// What a stream takes in one write: the usual size of WASI streams, it bounds host memory.
 const WRITE_BYTES: usize = 64 << 10;
 
@@ -32,8 +35,38 @@ pub(crate) struct Log {
     uncharged: u64,
 }
 
+/// What of a log belongs to the state of its instance: how much may still be logged, and what an
+/// error would show. Lines that nobody has taken yet are output, not state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogState {
+    left: u64,
+    recent: VecDeque<String>,
+}
+
+impl LogState {
+    /// Checks what was read from a file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), String> {
+        if self.left > limits.log_bytes {
+            return Err(format!(
+                "{} bytes may still be logged, of {} in all",
+                self.left, limits.log_bytes
+            ));
+        }
+        let longest = limits.log_line_bytes.saturating_add(LEVEL_BYTES);
+        if self.recent.len() > RECENT_LINES
+            || self.recent.iter().any(|line| line.len() as u64 > longest)
+        {
+            return Err("its last log lines are too many or too long".to_owned());
+        }
+        Ok(())
+    }
+}
+
 /// Standard output or error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Printed {
     Out,
     Err,
@@ -121,8 +154,8 @@ impl Log {
         }
     }
 
-    /// Everything since the last take, with a note if something was dropped.
-    pub(crate) fn take(&mut self) -> Vec<u8> {
+    /// Ends the lines that were begun by printing.
+    fn end_lines(&mut self) {
         for printed in [Printed::Out, Printed::Err] {
             let partial = match printed {
                 Printed::Out => std::mem::take(&mut self.stdout),
@@ -132,6 +165,40 @@ impl Log {
                 self.add(printed.level(), &String::from_utf8_lossy(&partial));
             }
         }
+    }
+
+    /// The state between two steps. Begun lines are ended, as if they were taken now: when somebody
+    /// takes them makes no difference to the state.
+    pub(crate) fn state(&mut self) -> LogState {
+        self.end_lines();
+        LogState {
+            left: self.left,
+            recent: self.recent.clone(),
+        }
+    }
+
+    /// Goes on from there. Lines that were not taken stay.
+    pub(crate) fn restore(&mut self, state: &LogState) {
+        self.end_lines();
+        self.left = state.left;
+        self.recent.clone_from(&state.recent);
+    }
+
+    /// Bytes of lines since the last take.
+    pub(crate) fn lines(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Forgets the lines behind that many bytes.
+    pub(crate) fn forget(&mut self, lines: usize) {
+        self.stdout.clear();
+        self.stderr.clear();
+        self.lines.truncate(lines);
+    }
+
+    /// Everything since the last take, with a note if something was dropped.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.end_lines();
         let mut lines = std::mem::take(&mut self.lines);
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {

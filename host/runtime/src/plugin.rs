@@ -5,21 +5,24 @@ use std::sync::Arc;
 use serde_json::Map;
 use tune_core::records::{Config, FailureKind, OptionError, Setup, TrialInfo};
 use tune_core::{Limits, Metering, PluginFault};
+use tune_snapshot::{Layout, Snapshotable};
 use wasmtime::component::InstancePre;
 
-use crate::bindings::{scheduler, searcher, trainable};
+use crate::bindings::{portable_state, scheduler, searcher, trainable};
 use crate::control::Control;
 use crate::data::DataSets;
 use crate::engines::EngineLevel;
 use crate::fault::Identity;
 use crate::inspect::{Inspection, PluginKind};
+use crate::linked::Linked;
 use crate::load_error::{LoadError, LoadProblem};
 use crate::log::SharedLog;
 use crate::manifest::Manifest;
 use crate::scheduler::SchedulerInstance;
 use crate::searcher::SearcherInstance;
-use crate::store::{StoreData, StoreParts};
-use crate::trainable::Trial;
+use crate::snapshot::Snapshot;
+use crate::store::{Account, StoreData, StoreParts};
+use crate::trainable::{Trial, TrialIndices};
 
 /// What a plan grants to a trainable beyond its computation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,16 +68,14 @@ pub struct Plugin {
 }
 
 struct Shared {
-    identity: Arc<Identity>,
     inspection: Inspection,
-    level: Arc<EngineLevel>,
-    pre: InstancePre<StoreData>,
+    linked: Arc<Linked>,
     exports: Exports,
 }
 
-/// Where the functions of its interface are.
+/// Where the functions of its interfaces are.
 enum Exports {
-    Trainable(trainable::GuestIndices),
+    Trainable(Arc<TrialIndices>),
     Searcher(searcher::GuestIndices),
     Scheduler(scheduler::GuestIndices),
 }
@@ -85,9 +86,18 @@ impl Plugin {
         inspection: Inspection,
         level: Arc<EngineLevel>,
         pre: InstancePre<StoreData>,
+        layout: Option<Layout>,
     ) -> Result<Self, LoadError> {
         let exports = match inspection.kind {
-            PluginKind::Trainable => trainable::GuestIndices::new(&pre).map(Exports::Trainable),
+            PluginKind::Trainable => trainable::GuestIndices::new(&pre).and_then(|trainable| {
+                let portable = (inspection.has_portable_state())
+                    .then(|| portable_state::GuestIndices::new(&pre))
+                    .transpose()?;
+                Ok(Exports::Trainable(Arc::new(TrialIndices {
+                    trainable,
+                    portable,
+                })))
+            }),
             PluginKind::Searcher => searcher::GuestIndices::new(&pre).map(Exports::Searcher),
             PluginKind::Scheduler => scheduler::GuestIndices::new(&pre).map(Exports::Scheduler),
         }
@@ -95,16 +105,21 @@ impl Plugin {
             let hint = "build it with the SDK of this tune-host";
             LoadError::new(LoadProblem::Version, format!("{e:#}"), hint)
         })?;
-        let identity = Arc::new(Identity {
-            name: name.to_owned(),
-            version: inspection.manifest.version.clone(),
-        });
+        let linked = Linked {
+            identity: Identity {
+                name: name.to_owned(),
+                version: inspection.manifest.version.clone(),
+            },
+            level,
+            pre,
+            component: inspection.hash,
+            layout,
+            snapshotable: inspection.snapshot.clone(),
+        };
         Ok(Self {
             shared: Arc::new(Shared {
-                identity,
                 inspection,
-                level,
-                pre,
+                linked: Arc::new(linked),
                 exports,
             }),
         })
@@ -113,13 +128,13 @@ impl Plugin {
     /// The name under which it was loaded.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.shared.identity.name
+        &self.shared.linked.identity.name
     }
 
     /// Its version by its manifest; empty if it has none.
     #[must_use]
     pub fn version(&self) -> &str {
-        &self.shared.identity.version
+        &self.shared.linked.identity.version
     }
 
     /// What it is for.
@@ -149,7 +164,19 @@ impl Plugin {
     /// What is compiled into its code.
     #[must_use]
     pub fn metering(&self) -> Metering {
-        self.shared.level.metering
+        self.shared.linked.level.metering
+    }
+
+    /// Whether the state of its instances can be copied without its help.
+    #[must_use]
+    pub fn snapshotable(&self) -> &Snapshotable {
+        &self.shared.inspection.snapshot
+    }
+
+    /// It is a trainable whose state can be written for another version of it.
+    #[must_use]
+    pub fn has_portable_state(&self) -> bool {
+        matches!(&self.shared.exports, Exports::Trainable(indices) if indices.portable.is_some())
     }
 
     /// Instantiates a trainable. `setup` is not called yet; fuel that the guest's start code burns
@@ -158,12 +185,35 @@ impl Plugin {
     /// # Errors
     /// If the plugin is no trainable, or instantiating fails.
     pub fn trial(&self, start: TrialStart) -> Result<Trial, Box<PluginFault>> {
-        let Exports::Trainable(indices) = &self.shared.exports else {
-            return Err(self.wrong_kind(PluginKind::Trainable));
-        };
-        let shared = &*self.shared;
-        let identity = Arc::clone(&shared.identity);
-        Trial::new(identity, &shared.level, &shared.pre, indices, start)
+        Trial::new(&self.shared.linked, self.trainable()?, start)
+    }
+
+    /// A trial that goes on from a state; `own_fuel` is what its own steps have burned so far.
+    /// Free of fuel. Of the start, `info` and `config` matter only to a change that the trainable
+    /// cannot follow.
+    ///
+    /// # Errors
+    /// If the plugin is no trainable, or the state does not fit or is damaged.
+    pub fn restore_trial(
+        &self,
+        start: TrialStart,
+        from: &Snapshot,
+        own_fuel: u64,
+    ) -> Result<Trial, Box<PluginFault>> {
+        Trial::restored(
+            &self.shared.linked,
+            self.trainable()?,
+            start,
+            from,
+            own_fuel,
+        )
+    }
+
+    fn trainable(&self) -> Result<&Arc<TrialIndices>, Box<PluginFault>> {
+        match &self.shared.exports {
+            Exports::Trainable(indices) => Ok(indices),
+            _ => Err(self.wrong_kind(PluginKind::Trainable)),
+        }
     }
 
     /// Instantiates a searcher and calls `init`.
@@ -174,16 +224,24 @@ impl Plugin {
         let Exports::Searcher(indices) = &self.shared.exports else {
             return Err(self.wrong_kind(PluginKind::Searcher).into());
         };
-        let (shared, setup) = (&*self.shared, self.with_options(setup)?);
-        let identity = Arc::clone(&shared.identity);
-        SearcherInstance::new(
-            identity,
-            &shared.level,
-            &shared.pre,
-            indices,
-            &setup,
-            limits,
-        )
+        let setup = self.with_options(setup)?;
+        SearcherInstance::new(&self.shared.linked, indices, &setup, limits)
+    }
+
+    /// A searcher that goes on from a state; `init` is not called.
+    ///
+    /// # Errors
+    /// If the plugin is no searcher, or the state does not fit or is damaged.
+    pub fn restore_searcher(
+        &self,
+        from: &Snapshot,
+        setup: &Setup,
+        limits: &Limits,
+    ) -> Result<SearcherInstance, Box<PluginFault>> {
+        let Exports::Searcher(indices) = &self.shared.exports else {
+            return Err(self.wrong_kind(PluginKind::Searcher));
+        };
+        SearcherInstance::restored(&self.shared.linked, indices, from, setup, limits)
     }
 
     /// Instantiates a scheduler and calls `init`.
@@ -198,16 +256,24 @@ impl Plugin {
         let Exports::Scheduler(indices) = &self.shared.exports else {
             return Err(self.wrong_kind(PluginKind::Scheduler).into());
         };
-        let (shared, setup) = (&*self.shared, self.with_options(setup)?);
-        let identity = Arc::clone(&shared.identity);
-        SchedulerInstance::new(
-            identity,
-            &shared.level,
-            &shared.pre,
-            indices,
-            &setup,
-            limits,
-        )
+        let setup = self.with_options(setup)?;
+        SchedulerInstance::new(&self.shared.linked, indices, &setup, limits)
+    }
+
+    /// A scheduler that goes on from a state; `init` is not called.
+    ///
+    /// # Errors
+    /// If the plugin is no scheduler, or the state does not fit or is damaged.
+    pub fn restore_scheduler(
+        &self,
+        from: &Snapshot,
+        setup: &Setup,
+        limits: &Limits,
+    ) -> Result<SchedulerInstance, Box<PluginFault>> {
+        let Exports::Scheduler(indices) = &self.shared.exports else {
+            return Err(self.wrong_kind(PluginKind::Scheduler));
+        };
+        SchedulerInstance::restored(&self.shared.linked, indices, from, setup, limits)
     }
 
     /// The setup with options that were checked against the manifest and have their defaults.
@@ -252,7 +318,11 @@ impl Plugin {
 
 /// What the store of a searcher or scheduler is built from: it reads no data, writes no files, and
 /// nobody waits for it but its caller.
-pub(crate) fn decider_parts<'a>(setup: &Setup, limits: &'a Limits) -> StoreParts<'a> {
+pub(crate) fn decider_parts<'a>(
+    setup: &Setup,
+    limits: &'a Limits,
+    account: Account,
+) -> StoreParts<'a> {
     const NOTHING: &Grants = &Grants {
         artifact: false,
         virtual_cost: false,
@@ -264,5 +334,6 @@ pub(crate) fn decider_parts<'a>(setup: &Setup, limits: &'a Limits) -> StoreParts
         data: Arc::new(DataSets::new()),
         grants: NOTHING,
         log: SharedLog::new(limits),
+        account,
     }
 }

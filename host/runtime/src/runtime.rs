@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tune_core::{Limits, Metering};
+use tune_snapshot::Tracking;
 use wasmtime::component::Component;
 
 use crate::cache::CodeCache;
@@ -20,6 +21,9 @@ pub struct RuntimeOptions {
     /// A folder for compiled code, made if it is missing; it must be closed to other users. By
     /// default none: everything is compiled anew.
     pub cache_dir: Option<PathBuf>,
+    /// How it is found which pages of memory a guest wrote to since its last snapshot. By default
+    /// the best that works on this machine; all give the same snapshots.
+    pub tracking: Option<Tracking>,
 }
 
 /// A runtime that cannot be set up.
@@ -42,6 +46,7 @@ pub struct Runtime {
 }
 
 struct Shared {
+    tracking: Tracking,
     cache: Option<CodeCache>,
     // Std mutex: held while an engine is made, some milliseconds, so that there is one of each.
     levels: Mutex<HashMap<(Metering, bool), Arc<EngineLevel>>>,
@@ -62,10 +67,17 @@ impl Runtime {
         };
         Ok(Self {
             shared: Arc::new(Shared {
+                tracking: options.tracking.unwrap_or_else(Tracking::detect),
                 cache,
                 levels: Mutex::default(),
             }),
         })
+    }
+
+    /// How it is found which pages of memory a guest wrote to since its last snapshot.
+    #[must_use]
+    pub fn tracking(&self) -> Tracking {
+        self.shared.tracking
     }
 
     /// Inspects, compiles and links a plugin. Slow the first time (a tenth of a second to half a
@@ -100,7 +112,7 @@ impl Runtime {
                             tune-host";
                 LoadError::new(LoadProblem::Import, format!("{e:#}"), hint)
             })?;
-            Plugin::new(name, inspection, level, pre)
+            Plugin::new(name, inspection, level, pre, instrumented.layout)
         };
         load().map_err(|e: LoadError| e.of(name))
     }
@@ -114,7 +126,7 @@ impl Runtime {
         if let Some(level) = levels.get(&(metering, strict)) {
             return Ok(Arc::clone(level));
         }
-        let level = EngineLevel::new(metering, strict).map_err(|e| {
+        let level = EngineLevel::new(metering, strict, self.shared.tracking).map_err(|e| {
             let hint = "this processor or operating system is not supported";
             LoadError::new(LoadProblem::Load, format!("no engine: {e:#}"), hint)
         })?;

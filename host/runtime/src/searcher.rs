@@ -7,15 +7,15 @@ use tune_core::records::{
 };
 use tune_core::{Limits, PluginFault};
 use wasmtime::Store;
-use wasmtime::component::InstancePre;
 
 use crate::bindings::searcher;
-use crate::engines::EngineLevel;
-use crate::fault::Identity;
 use crate::from_guest::{self, Bounds};
 use crate::instance::{Fuel, Instance};
+use crate::linked::Linked;
 use crate::plugin::{InitError, decider_parts};
-use crate::store::StoreData;
+use crate::snapshot::Snapshot;
+use crate::snapshot_error::SnapshotError;
+use crate::store::{Account, StoreData};
 use crate::to_guest;
 
 /// A running searcher. After a call that failed every later one fails. What each call means is
@@ -39,26 +39,54 @@ pub(crate) fn call_fuel(limits: &Limits) -> Fuel {
 )]
 impl SearcherInstance {
     pub(crate) fn new(
-        identity: Arc<Identity>,
-        level: &EngineLevel,
-        pre: &InstancePre<StoreData>,
+        linked: &Arc<Linked>,
         indices: &searcher::GuestIndices,
         setup: &Setup,
         limits: &Limits,
     ) -> Result<Self, InitError> {
-        let parts = decider_parts(setup, limits);
-        parts.control.arm(limits.wall_per_step);
-        let load = |store: &mut _, exports: &_| indices.load(store, exports);
-        let mut this = Self {
-            instance: Instance::new(identity, level, pre, parts, call_fuel(limits), load)?,
-            limits: limits.clone(),
-        };
+        let mut this = Self::made(linked, indices, setup, limits, Account::Step)?;
         let setup = to_guest::setup(setup);
         this.call("init", async |guest, store| {
             guest.call_init(store, &setup).await
         })?
         .map_err(|errors| InitError::Options(from_guest::option_errors(errors)))?;
         Ok(this)
+    }
+
+    pub(crate) fn restored(
+        linked: &Arc<Linked>,
+        indices: &searcher::GuestIndices,
+        from: &Snapshot,
+        setup: &Setup,
+        limits: &Limits,
+    ) -> Result<Self, Box<PluginFault>> {
+        let mut this = Self::made(linked, indices, setup, limits, Account::Host)?;
+        this.instance.restore_fresh(from, limits)?;
+        Ok(this)
+    }
+
+    fn made(
+        linked: &Arc<Linked>,
+        indices: &searcher::GuestIndices,
+        setup: &Setup,
+        limits: &Limits,
+        account: Account,
+    ) -> Result<Self, Box<PluginFault>> {
+        let parts = decider_parts(setup, limits, account);
+        parts.control.arm(limits.wall_per_step);
+        let load = |store: &mut _, exports: &_| indices.load(store, exports);
+        Ok(Self {
+            instance: Instance::new(linked, parts, (call_fuel(limits), 0), load)?,
+            limits: limits.clone(),
+        })
+    }
+
+    /// Its whole state. What it answers later does not depend on whether it was taken.
+    ///
+    /// # Errors
+    /// If it has ended, or a part of its state is out of reach.
+    pub fn snapshot(&mut self) -> Result<Snapshot, SnapshotError> {
+        self.instance.capture()
     }
 
     fn call<T>(

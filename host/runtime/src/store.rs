@@ -1,35 +1,49 @@
 //! The one place in which stores are built: every limit is set here, before any code of the guest
 //! runs, and a store cannot be had without them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tune_core::Limits;
 use wasmtime::component::ResourceTable;
 use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
-use crate::artifact::Artifacts;
+use crate::artifact::{self, Artifacts};
 use crate::clock::Clock;
 use crate::control::Control;
 use crate::data::DataSets;
 use crate::engines::EngineLevel;
+use crate::handles::Ledger;
 use crate::limiter::Limiter;
-use crate::log::SharedLog;
+use crate::log::{LogState, SharedLog};
 use crate::plugin::Grants;
-use crate::random::Randomness;
+use crate::random::{RandomState, Randomness};
+use crate::resources::new_table;
 
 /// Fuel between two looks at cancellation and deadline. Pinned: the fuel that is charged for a step
 /// that traps depends on it, and with that the decision digest. A million costs nothing measurable
 /// and is 0.04 to 0.2 ms of compute.
 pub const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
 
-/// Host resources (streams, pollables) of an instance. A guest keeps a handful.
-const MAX_HOST_RESOURCES: usize = 1_000;
+/// On whose account a call runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Account {
+    /// A step or a call of a decider: what it burns is published as it goes.
+    Step,
+    /// Work of the host's own making, such as carrying a state over: it can be cancelled, and
+    /// burns fuel that nobody is charged.
+    Host,
+    /// The few instructions that read and write what is not in memory: never interrupted.
+    Accessor,
+}
 
 /// What the host keeps for one instance.
 pub(crate) struct StoreData {
     pub(crate) wasi: WasiCtx,
     pub(crate) table: ResourceTable,
+    pub(crate) ledger: Ledger,
     pub(crate) limiter: Limiter,
     pub(crate) log: SharedLog,
     pub(crate) clock: Clock,
@@ -38,6 +52,7 @@ pub(crate) struct StoreData {
     pub(crate) data: Arc<DataSets>,
     pub(crate) artifacts: Artifacts,
     control: Arc<Control>,
+    pub(crate) account: Account,
     /// Fuel that the present step was given; none when fuel is not counted.
     given: Option<u64>,
     /// Fuel that host functions owe for the guest.
@@ -52,9 +67,63 @@ pub(crate) struct StoreParts<'a> {
     pub(crate) data: Arc<DataSets>,
     pub(crate) grants: &'a Grants,
     pub(crate) log: SharedLog,
+    /// Who pays for the start code.
+    pub(crate) account: Account,
+}
+
+/// What a store holds of the state of its instance, beside memory, globals and handles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoreState {
+    pub(crate) random: RandomState,
+    /// Nanoseconds on the guest's clocks.
+    pub(crate) clock: u64,
+    /// Bytes of each artifact.
+    pub(crate) artifacts: BTreeMap<String, u64>,
+    /// What no guest can see.
+    pub(crate) log: LogState,
+}
+
+impl StoreState {
+    /// Checks what was read from a file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), String> {
+        self.log.check(limits)?;
+        artifact::check_sizes(&self.artifacts, limits)
+    }
 }
 
 impl StoreData {
+    /// The state between two steps.
+    pub(crate) fn state(&self) -> StoreState {
+        StoreState {
+            random: self.random.state(),
+            clock: self.clock.after(0),
+            artifacts: self.artifacts.sizes().clone(),
+            log: self.log.lock().state(),
+        }
+    }
+
+    /// Goes on from there.
+    pub(crate) fn restore(&mut self, state: &StoreState) {
+        self.random = Randomness::from_state(state.random);
+        self.clock.restore(state.clock);
+        self.artifacts.restore(state.artifacts.clone());
+        self.log.lock().restore(&state.log);
+    }
+
+    /// What a trial keeps when its instance is replaced.
+    pub(crate) fn take_kept(&mut self) -> (Artifacts, u64) {
+        (self.artifacts.take_all(), self.clock.after(0))
+    }
+
+    /// See there.
+    pub(crate) fn set_kept(&mut self, (artifacts, clock): (Artifacts, u64)) {
+        self.artifacts = artifacts;
+        self.clock.advance_to(clock);
+    }
+
     /// Host work that the guest pays for: taken from its fuel when the host function returns.
     pub(crate) fn charge(&mut self, fuel: u64) {
         self.owed = self.owed.saturating_add(fuel);
@@ -66,13 +135,40 @@ impl StoreData {
     }
 }
 
-/// Fuel given to the present step.
-pub(crate) fn give_fuel(store: &mut Store<StoreData>, fuel: u64) -> wasmtime::Result<()> {
+/// Fuel given to the present step, of which `burned` is gone already.
+pub(crate) fn give_fuel(
+    store: &mut Store<StoreData>,
+    fuel: u64,
+    burned: u64,
+) -> wasmtime::Result<()> {
     if store.data().given.is_some() {
-        store.set_fuel(fuel)?;
+        store.set_fuel(fuel.saturating_sub(burned))?;
         store.data_mut().given = Some(fuel);
     }
     Ok(())
+}
+
+/// Runs on another account: the fuel of the step is the same after it as before.
+pub(crate) async fn on_account<T>(
+    store: &mut Store<StoreData>,
+    account: Account,
+    fuel: u64,
+    work: impl AsyncFnOnce(&mut Store<StoreData>) -> wasmtime::Result<T>,
+) -> wasmtime::Result<T> {
+    let (before, given) = (store.data().account, store.data().given);
+    let left = match given {
+        Some(_) => Some(store.get_fuel()?),
+        None => None,
+    };
+    store.data_mut().account = account;
+    give_fuel(store, fuel, 0)?;
+    let result = work(store).await;
+    store.data_mut().account = before;
+    store.data_mut().given = given;
+    if let Some(left) = left {
+        store.set_fuel(left)?;
+    }
+    result
 }
 
 /// Fuel burned since the last [`give_fuel`]; 0 when fuel is not counted.
@@ -86,8 +182,6 @@ pub(crate) fn new_store(
     parts: StoreParts<'_>,
 ) -> wasmtime::Result<Store<StoreData>> {
     let limits = parts.limits;
-    let mut table = ResourceTable::new();
-    table.set_max_capacity(MAX_HOST_RESOURCES);
     // By default: no arguments, no environment, no folders, no sockets, an empty standard input.
     let wasi = WasiCtxBuilder::new()
         .allow_tcp(false)
@@ -99,7 +193,8 @@ pub(crate) fn new_store(
         &level.engine,
         StoreData {
             wasi,
-            table,
+            table: new_table(),
+            ledger: Ledger::default(),
             limiter: Limiter::new(limits),
             log: parts.log,
             clock: Clock::default(),
@@ -108,6 +203,7 @@ pub(crate) fn new_store(
             data: parts.data,
             artifacts: Artifacts::new(parts.grants.artifact, limits),
             control: parts.control,
+            account: parts.account,
             given: counts_fuel.then_some(0),
             owed: 0,
         },
@@ -122,7 +218,10 @@ pub(crate) fn new_store(
     if level.metering.checks_epochs() {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
-            context.data().control.check()?;
+            let data = context.data();
+            if data.account != Account::Accessor {
+                data.control.check()?;
+            }
             Ok(UpdateDeadline::Continue(1))
         });
     }
@@ -136,7 +235,10 @@ fn watch(mut context: StoreContextMut<'_, StoreData>, hook: CallHook) -> wasmtim
     match hook {
         CallHook::CallingHost => {
             let data = context.data();
-            if data.given.is_some() {
+            if data.account == Account::Accessor {
+                return Ok(());
+            }
+            if data.account == Account::Step && data.given.is_some() {
                 let left = context.get_fuel()?;
                 data.control.publish_burned(data.burned(left));
             }

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use tune_core::records::{Change, Config, FailureKind, Reconfigured, Report, TrialInfo};
+use tune_core::records::{Change, FailureKind, Reconfigured, Report};
 use tune_core::{Limits, PluginFault};
-use wasmtime::component::InstancePre;
 
 use crate::artifact::StagedArtifact;
-use crate::bindings::{trainable, types};
-use crate::engines::EngineLevel;
-use crate::fault::{Identity, Reported};
+use crate::bindings::{portable_state, trainable, types};
+use crate::fault::Reported;
 use crate::from_guest::{self, Bounds};
 use crate::instance::{Fuel, Instance};
+use crate::linked::Linked;
 use crate::log::SharedLog;
 use crate::plugin::TrialStart;
 use crate::random::Randomness;
-use crate::store::{StoreData, StoreParts};
+use crate::snapshot::Snapshot;
+use crate::snapshot_error::SnapshotError;
+use crate::store::{Account, StoreData, StoreParts};
 use crate::to_guest;
 
 /// One tick of virtual time on the guest's clocks, in nanoseconds: a unit of fuel is about one
@@ -24,14 +25,25 @@ const NANOS_PER_TICK: u64 = 1;
 /// The same where ticks are costs that the trainable reports, which are microseconds.
 const NANOS_PER_COST_TICK: u64 = 1_000;
 
+/// Where the functions of a trainable are.
+pub(crate) struct TrialIndices {
+    pub(crate) trainable: trainable::GuestIndices,
+    pub(crate) portable: Option<portable_state::GuestIndices>,
+}
+
+/// The functions of a trainable.
+pub(crate) struct TrialExports {
+    pub(crate) trainable: trainable::Guest,
+    pub(crate) portable: Option<portable_state::Guest>,
+}
+
 /// A trial. One call at a time; after a call that failed every later one fails.
 pub struct Trial {
-    instance: Instance<trainable::Guest>,
-    info: TrialInfo,
-    config: Config,
-    limits: Limits,
+    pub(crate) instance: Instance<TrialExports>,
+    indices: Arc<TrialIndices>,
+    pub(crate) start: TrialStart,
     nanos_per_tick: u64,
-    /// Fuel of the steps that ended.
+    /// Fuel of its own steps that ended.
     fuel_before: u64,
     /// A step has begun with `setup` or `reconfigure` and has not ended.
     in_step: bool,
@@ -39,36 +51,80 @@ pub struct Trial {
 
 impl Trial {
     pub(crate) fn new(
-        identity: Arc<Identity>,
-        level: &EngineLevel,
-        pre: &InstancePre<StoreData>,
-        indices: &trainable::GuestIndices,
+        linked: &Arc<Linked>,
+        indices: &Arc<TrialIndices>,
         start: TrialStart,
     ) -> Result<Self, Box<PluginFault>> {
-        let fuel = step_fuel(&start.limits, 0);
-        let parts = StoreParts {
-            limits: &start.limits,
-            control: start.control,
-            seed: start.info.seed,
-            data: start.data,
-            grants: &start.grants,
-            log: SharedLog::new(&start.limits),
-        };
-        let load = |store: &mut _, exports: &_| indices.load(store, exports);
+        let fuel = (step_fuel(&start.limits, 0), 0);
+        let log = SharedLog::new(&start.limits);
+        let instance = instance(linked, indices, &start, log, Account::Step, fuel)?;
         Ok(Self {
-            instance: Instance::new(identity, level, pre, parts, fuel, load)?,
-            info: start.info,
-            config: start.config,
-            nanos_per_tick: if start.grants.virtual_cost {
-                NANOS_PER_COST_TICK
-            } else {
-                NANOS_PER_TICK
-            },
-            limits: start.limits,
+            instance,
+            indices: Arc::clone(indices),
+            nanos_per_tick: nanos_per_tick(&start),
+            start,
             fuel_before: 0,
             // Instantiating belongs to the first step.
             in_step: true,
         })
+    }
+
+    pub(crate) fn restored(
+        linked: &Arc<Linked>,
+        indices: &Arc<TrialIndices>,
+        start: TrialStart,
+        from: &Snapshot,
+        own_fuel: u64,
+    ) -> Result<Self, Box<PluginFault>> {
+        let log = SharedLog::new(&start.limits);
+        let mut instance = fresh(linked, indices, &start, log)?;
+        instance.restore_fresh(from, &start.limits)?;
+        Ok(Self {
+            instance,
+            indices: Arc::clone(indices),
+            nanos_per_tick: nanos_per_tick(&start),
+            start,
+            fuel_before: own_fuel,
+            in_step: false,
+        })
+    }
+
+    /// The state between two steps. Free of fuel: later steps are the same whether it was taken or
+    /// not.
+    ///
+    /// # Errors
+    /// In mid-step; after a failure; if a part of the state is out of reach.
+    pub fn snapshot(&mut self) -> Result<Snapshot, SnapshotError> {
+        if self.in_step {
+            return Err(SnapshotError::InStep);
+        }
+        self.instance.capture()
+    }
+
+    /// Goes on from another state, of a trial of the same plugin, instead of its own; `own_fuel` is
+    /// what its own steps have burned so far. Free of fuel. Quick where the memory of the state is
+    /// no smaller than the present one; a new instance is made otherwise, or if this one has ended.
+    ///
+    /// # Errors
+    /// If the state does not fit or is damaged. The trial has ended then.
+    pub fn restore_over(&mut self, from: &Snapshot, own_fuel: u64) -> Result<(), SnapshotError> {
+        if !self.instance.has_room_for(from) {
+            let log = self.instance.log().clone();
+            let linked = Arc::clone(&self.instance.linked);
+            // The old one first: two at once may be too much for the machine.
+            self.instance.end();
+            self.instance = fresh(&linked, &self.indices, &self.start, log)?;
+        }
+        self.instance.restore(from, &self.start.limits)?;
+        self.in_step = false;
+        self.fuel_before = own_fuel;
+        Ok(())
+    }
+
+    /// It can be asked for its state in a form for other versions of the plugin.
+    #[must_use]
+    pub fn has_portable_state(&self) -> bool {
+        self.indices.portable.is_some()
     }
 
     /// Calls `setup`. It belongs to the first step: they share fuel and its limit.
@@ -78,11 +134,11 @@ impl Trial {
     pub fn setup(&mut self, virtual_now: u64) -> Result<(), Box<PluginFault>> {
         self.begin(virtual_now);
         let (info, config) = (
-            to_guest::trial_info(&self.info),
-            to_guest::config(&self.config),
+            to_guest::trial_info(&self.start.info),
+            to_guest::config(&self.start.config),
         );
         let answer = self.instance.call("setup", async |guest, store| {
-            reported(guest.call_setup(store, info, &config).await?)
+            reported(guest.trainable.call_setup(store, info, &config).await?)
         });
         self.end_if_failed(answer)
     }
@@ -93,9 +149,9 @@ impl Trial {
     /// If the guest refuses or fails, or the report is out of bounds.
     pub fn step(&mut self, virtual_now: u64) -> Result<Report, Box<PluginFault>> {
         self.begin(virtual_now);
-        let limits = &self.limits;
+        let limits = &self.start.limits;
         let answer = self.instance.call("step", async |guest, store| {
-            let report = reported(guest.call_step(store).await?)?;
+            let report = reported(guest.trainable.call_step(store).await?)?;
             Ok(Bounds(limits).report(report)?)
         });
         self.end();
@@ -118,7 +174,7 @@ impl Trial {
         }
         let change = to_guest::change(change);
         let answer = self.instance.call("reconfigure", async |guest, store| {
-            reported(guest.call_reconfigure(store, &change).await?)
+            reported(guest.trainable.call_reconfigure(store, &change).await?)
         });
         self.end_if_failed(answer).map(|answer| match answer {
             types::Reconfigured::Applied => Reconfigured::Applied,
@@ -127,16 +183,48 @@ impl Trial {
     }
 
     /// Sets clock and fuel for what comes, unless it belongs to a step that has begun.
-    fn begin(&mut self, virtual_now: u64) {
+    pub(crate) fn begin(&mut self, virtual_now: u64) {
         if !self.in_step {
             self.in_step = true;
-            self.instance
-                .refuel(step_fuel(&self.limits, self.fuel_before));
+            self.instance.refuel(self.step_fuel());
         }
         if let Some(data) = self.instance.data_mut() {
             data.clock
                 .advance_to(virtual_now.saturating_mul(self.nanos_per_tick));
         }
+    }
+
+    /// A new instance, for another configuration, in the place of this one. What the step has
+    /// burned so far counts on; logged lines and artifacts stay.
+    pub(crate) fn renew(&mut self, change: &Change) -> Result<(), Box<PluginFault>> {
+        self.start.config = change.config.clone();
+        self.start.info.seed = change.seed;
+        self.start.info.workers = change.workers;
+        self.start.info.restoring = true;
+        let (log, linked) = (
+            self.instance.log().clone(),
+            Arc::clone(&self.instance.linked),
+        );
+        let kept = self.instance.data_mut().map(StoreData::take_kept);
+        // The old one first: two at once may be too much for the machine.
+        self.instance.end();
+        let fuel = (self.step_fuel(), self.instance.burned());
+        self.instance = instance(
+            &linked,
+            &self.indices,
+            &self.start,
+            log,
+            Account::Step,
+            fuel,
+        )?;
+        if let (Some(kept), Some(data)) = (kept, self.instance.data_mut()) {
+            data.set_kept(kept);
+        }
+        Ok(())
+    }
+
+    fn step_fuel(&self) -> Fuel {
+        step_fuel(&self.start.limits, self.fuel_before)
     }
 
     fn end(&mut self) {
@@ -146,7 +234,7 @@ impl Trial {
         }
     }
 
-    fn end_if_failed<T>(
+    pub(crate) fn end_if_failed<T>(
         &mut self,
         answer: Result<T, Box<PluginFault>>,
     ) -> Result<T, Box<PluginFault>> {
@@ -163,15 +251,22 @@ impl Trial {
         self.instance.burned()
     }
 
-    /// Fuel of all steps.
+    /// Fuel of all its own steps: of the present state's history, those that another trial made are
+    /// not among them. `fuel_per_trial` limits this.
     #[must_use]
-    pub fn fuel_total(&self) -> u64 {
+    pub fn own_fuel(&self) -> u64 {
         let present = if self.in_step {
             self.instance.burned()
         } else {
             0
         };
         self.fuel_before.saturating_add(present)
+    }
+
+    /// Sets what its own steps have burned so far: after steps were repeated that were another
+    /// trial's.
+    pub fn set_own_fuel(&mut self, own_fuel: u64) {
+        self.fuel_before = own_fuel;
     }
 
     /// Bytes of all its linear memories, after the last call.
@@ -207,6 +302,57 @@ impl Trial {
     }
 }
 
+fn nanos_per_tick(start: &TrialStart) -> u64 {
+    if start.grants.virtual_cost {
+        NANOS_PER_COST_TICK
+    } else {
+        NANOS_PER_TICK
+    }
+}
+
+/// An instance; its start code burns `fuel`, with what is gone of that already.
+fn instance(
+    linked: &Arc<Linked>,
+    indices: &TrialIndices,
+    start: &TrialStart,
+    log: SharedLog,
+    account: Account,
+    fuel: (Fuel, u64),
+) -> Result<Instance<TrialExports>, Box<PluginFault>> {
+    let parts = StoreParts {
+        limits: &start.limits,
+        control: Arc::clone(&start.control),
+        seed: start.info.seed,
+        data: Arc::clone(&start.data),
+        grants: &start.grants,
+        log,
+        account,
+    };
+    Instance::new(linked, parts, fuel, |store, exports| {
+        Ok(TrialExports {
+            trainable: indices.trainable.load(&mut *store, exports)?,
+            portable: match &indices.portable {
+                Some(portable) => Some(portable.load(store, exports)?),
+                None => None,
+            },
+        })
+    })
+}
+
+/// An instance for a state; what its own start code says is nobody's.
+fn fresh(
+    linked: &Arc<Linked>,
+    indices: &TrialIndices,
+    start: &TrialStart,
+    log: SharedLog,
+) -> Result<Instance<TrialExports>, Box<PluginFault>> {
+    let said = log.lock().lines();
+    let fuel = (Fuel::for_host(&start.limits), 0);
+    let made = instance(linked, indices, start, log.clone(), Account::Host, fuel);
+    log.lock().forget(said);
+    made
+}
+
 /// What a step may burn: its own limit, or what is left of the trial's.
 fn step_fuel(limits: &Limits, used: u64) -> Fuel {
     let left = limits.fuel_per_trial.saturating_sub(used);
@@ -224,6 +370,6 @@ fn step_fuel(limits: &Limits, used: u64) -> Fuel {
 }
 
 /// The answer of a guest, or its own error as the end of the call.
-fn reported<T>(answer: Result<T, types::Failure>) -> wasmtime::Result<T> {
+pub(crate) fn reported<T>(answer: Result<T, types::Failure>) -> wasmtime::Result<T> {
     answer.map_err(|failure| Reported(from_guest::failure(failure)).into())
 }

@@ -5,13 +5,13 @@
 use rand_core::Rng;
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime::ensure;
-use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
-use wasmtime_wasi::p2::{DynOutputStream, DynPollable, Pollable, subscribe};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
-use crate::clock::Clock;
+use crate::handles::Handle;
 use crate::log::Printed;
+use crate::resources;
 use crate::store::StoreData;
 
 /// Links every interface of WASI that plugins may import; those that are not imported cost nothing.
@@ -26,8 +26,10 @@ pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
     random::random::add_to_linker::<_, This>(linker, |data| data)?;
     random::insecure::add_to_linker::<_, This>(linker, |data| data)?;
     random::insecure_seed::add_to_linker::<_, This>(linker, |data| data)?;
+    cli::stdin::add_to_linker::<_, This>(linker, |data| data)?;
     cli::stdout::add_to_linker::<_, This>(linker, |data| data)?;
     cli::stderr::add_to_linker::<_, This>(linker, |data| data)?;
+    resources::follow(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -41,28 +43,7 @@ impl WasiView for StoreData {
     }
 }
 
-/// A sleep: it is over at once, and the guest's clock has moved on.
-struct Sleep {
-    clock: Clock,
-    until: u64,
-}
-
-#[async_trait]
-impl Pollable for Sleep {
-    async fn ready(&mut self) {
-        self.clock.advance_to(self.until);
-    }
-}
-
 impl StoreData {
-    fn sleep(&mut self, until: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        let sleep = self.table.push(Sleep {
-            clock: self.clock.clone(),
-            until,
-        })?;
-        subscribe(&mut self.table, sleep)
-    }
-
     fn random_buffer(&mut self, bytes: u64) -> wasmtime::Result<Vec<u8>> {
         ensure!(
             bytes <= self.random_bytes,
@@ -71,11 +52,6 @@ impl StoreData {
         );
         self.charge(bytes);
         Ok(vec![0; usize::try_from(bytes)?])
-    }
-
-    fn open(&mut self, printed: Printed) -> wasmtime::Result<Resource<DynOutputStream>> {
-        let stream = self.log.stream(printed);
-        Ok(self.table.push(stream)?)
     }
 }
 
@@ -89,11 +65,13 @@ impl clocks::monotonic_clock::Host for StoreData {
     }
 
     fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        self.sleep(when)
+        self.open(Handle::Sleep { until: when })
     }
 
     fn subscribe_duration(&mut self, nanos: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        self.sleep(self.clock.after(nanos))
+        self.open(Handle::Sleep {
+            until: self.clock.after(nanos),
+        })
     }
 }
 
@@ -144,14 +122,20 @@ impl random::insecure_seed::Host for StoreData {
     }
 }
 
+impl cli::stdin::Host for StoreData {
+    fn get_stdin(&mut self) -> wasmtime::Result<Resource<DynInputStream>> {
+        self.open(Handle::Input)
+    }
+}
+
 impl cli::stdout::Host for StoreData {
     fn get_stdout(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
-        self.open(Printed::Out)
+        self.open(Handle::Output(Printed::Out))
     }
 }
 
 impl cli::stderr::Host for StoreData {
     fn get_stderr(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
-        self.open(Printed::Err)
+        self.open(Handle::Output(Printed::Err))
     }
 }

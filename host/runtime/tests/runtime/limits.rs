@@ -38,7 +38,7 @@ fn a_step_that_never_ends_runs_out_of_fuel() {
         "{fault}"
     );
     assert_eq!(trial.fuel_burned(), 10_000_000);
-    assert_eq!(trial.fuel_total(), 10_000_000);
+    assert_eq!(trial.own_fuel(), 10_000_000);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn setup_is_charged_to_the_first_step_and_only_to_it() {
     trial.step(0).unwrap();
     let second = trial.fuel_burned();
     assert_eq!(first, setup + second);
-    assert_eq!(trial.fuel_total(), first + second);
+    assert_eq!(trial.own_fuel(), first + second);
 }
 
 #[test]
@@ -103,12 +103,12 @@ fn the_fuel_of_a_trial_is_limited_over_its_steps() {
     };
     let mut trial = trial(&turns(1_000), &limits);
     trial.step(0).unwrap();
-    let first = trial.fuel_total();
+    let first = trial.own_fuel();
     assert!(first > 7_500);
     let fault = trial.step(0).unwrap_err();
     assert_eq!(fault.kind, FailureKind::OutOfFuel);
     assert!(fault.message.contains("(fuel_per_trial)"), "{fault}");
-    assert_eq!(trial.fuel_total(), 15_000);
+    assert_eq!(trial.own_fuel(), 15_000);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn without_metering_no_fuel_is_counted() {
         Metering::None,
     );
     trial.step(0).unwrap();
-    assert_eq!((trial.fuel_burned(), trial.fuel_total()), (0, 0));
+    assert_eq!((trial.fuel_burned(), trial.own_fuel()), (0, 0));
 }
 
 #[test]

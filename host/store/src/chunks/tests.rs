@@ -356,7 +356,7 @@ fn apply(contents: &mut Contents, edit: &Edit) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 400 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 64 } else { 200 }))]
 
     /// Whoever can write the table with its hash can have other chunks read, but no bytes that are
     /// not those of the hash, and no chunk of a snapshot that does not refer to the forged file.

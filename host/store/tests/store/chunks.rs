@@ -260,9 +260,7 @@ fn what_is_known_to_be_unchanged_is_not_read() {
     assert!(info.new_bytes < 5 * CHUNK_BYTES as u64);
 
     // Unknown, not told, and gone: all is read.
-    let cases: [(u64, &[Option<Vec<std::ops::Range<u64>>>]); 3] =
-        [(base.id, &[None]), (base.id, &[]), (77, &changed)];
-    for (id, changed) in cases {
+    for (id, changed) in [(base.id, &[None][..]), (base.id, &[]), (77, &changed)] {
         memory.read.set(0);
         let info = write(id, changed);
         assert_eq!(memory.read.get(), memory.bytes.len());

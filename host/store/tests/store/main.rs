@@ -1,6 +1,7 @@
 //! The store from outside: what a runner and a reader see.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "in helpers too, a test that cannot go on has failed"
 )]
 

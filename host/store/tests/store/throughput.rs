@@ -60,7 +60,9 @@ fn snapshots_print_dirty_bytes_per_second() {
         .map_or_else(tempfile::tempdir, tempfile::tempdir_in)
         .unwrap();
     let path = dir.path().join("run");
-    let (run, _journal) = RunDir::create(&path, &header()).unwrap();
+    let (run, journal) = RunDir::create(&path, &header()).unwrap();
+    journal.append(row(0), Attachments::none()).unwrap();
+    journal.flush().unwrap();
     let store = run.chunks();
     for mib in [1, 16, 64, 256] {
         let mut memory = noise(mib, (mib as usize) << 20);
@@ -74,13 +76,13 @@ fn snapshots_print_dirty_bytes_per_second() {
         for percent in [1, 10, 100] {
             let dirty = (memory.len() * percent / 100).next_multiple_of(CHUNK_BYTES);
             memory[..dirty].copy_from_slice(&noise(percent as u64 + 1000 * mib, dirty));
-            let changed = [Some(vec![0..dirty as u64])];
+            let changed = [Some(std::iter::once(0..dirty as u64).collect())];
             let started = Instant::now();
             let since = Some(Since {
                 id: base.id,
                 changed: &changed,
             });
-            let key = trial(1, mib, percent as u64);
+            let key = trial(1, mib + percent as u64, 0);
             let memories: [&dyn Memory; 1] = [&memory];
             let all = NewSnapshot {
                 since,

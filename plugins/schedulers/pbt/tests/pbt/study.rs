@@ -1,7 +1,7 @@
 //! A population with and without pbt, on the same first configurations and seeds: members all run at
 //! once, a round is one report of each.
 
-use tune_plugin::{Config, Setup, Space, Stream, Trainable, parse_options};
+use tune_plugin::{Config, Setup, Space, Stream, Trainable};
 use tune_scheduler_pbt::Pbt;
 
 use crate::host::{Host, Plan};
@@ -12,16 +12,24 @@ pub(crate) struct Curve {
     pub(crate) mean: Vec<f64>,
 }
 
-/// Runs one population.
-pub(crate) fn curve<T: Trainable + Clone>(mut setup: Setup, members: u32, options: &str) -> Curve {
+/// First configurations of a population, drawn from the space.
+pub(crate) fn draw(setup: &Setup, members: usize) -> Vec<Config> {
     let space = Space::new(setup.space.clone()).unwrap();
     let mut stream = Stream::new(setup.seed);
     let draw = |_| space.sample(&mut stream, &Config::new()).unwrap();
-    let configs = (0..members).map(draw).collect();
-    setup.trials = Some(members);
-    setup.slots = members;
+    (0..members).map(draw).collect()
+}
+
+/// Runs one population.
+pub(crate) fn curve<T: Trainable + Clone>(
+    mut setup: Setup,
+    configs: Vec<Config>,
+    options: &str,
+) -> Curve {
+    let members = configs.len();
+    setup.trials = Some(members as u32);
+    setup.slots = members as u32;
     setup.options = options.to_owned();
-    let _: tune_scheduler_pbt::Options = parse_options(options).unwrap();
     let rounds = setup.max_t.unwrap() as usize;
     let objective = setup.objectives[0].clone();
     let outcome = Host::<Pbt, T>::run(&Plan::new(setup, configs));
@@ -35,7 +43,7 @@ pub(crate) fn curve<T: Trainable + Clone>(mut setup: Setup, members: u32, option
             round.push(value);
         }
     }
-    assert!(values.iter().all(|round| round.len() == members as usize));
+    assert!(values.iter().all(|round| round.len() == members));
     let best = |round: &Vec<f64>| round.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mean = |round: &Vec<f64>| round.iter().sum::<f64>() / round.len() as f64;
     Curve {

@@ -16,13 +16,16 @@ pub(crate) const ACCESSOR: &str = "tune:snapshot/state";
 /// What a memory that cannot grow answers.
 const REFUSED: u32 = u32::MAX;
 
+/// Takes a handle, gives its index.
+type Adopt = TypedFunc<(ResourceAny,), (u32,)>;
+
 /// The accessor of one instance.
 #[derive(Clone)]
 pub struct Accessor {
     get: TypedFunc<(u32,), (u64,)>,
     set: TypedFunc<(u32, u64), ()>,
     grow: TypedFunc<(u32, u32), (u32,)>,
-    adopt: Vec<(HandleKind, TypedFunc<(ResourceAny,), (u32,)>)>,
+    adopt: Vec<(HandleKind, Adopt)>,
     globals: usize,
     memories: usize,
 }

@@ -5,14 +5,17 @@
 //! files.
 
 mod accessor;
+mod accessor_module;
 mod backing;
 mod error;
 mod image;
 mod instrument;
 mod layout;
 mod memory;
+mod module;
 mod pages;
 mod region;
+mod root;
 mod runs;
 mod survey;
 mod tracking;

@@ -8,9 +8,13 @@
 use std::collections::BTreeSet;
 
 use wasmparser::{
-    ComponentExternalKind, DataKind, Operator, Parser, Payload, TypeRef, ValType, ValidPayload,
+    ComponentAlias, ComponentExternalKind, ComponentOuterAliasKind, ComponentType,
+    ComponentTypeRef, DataKind, Operator, Parser, Payload, TypeRef, ValType, ValidPayload,
     Validator, WasmFeatures, types::Types,
 };
+
+use crate::accessor::ACCESSOR;
+use crate::error::HostMemoryError;
 
 /// Custom sections of a component together, in bytes: names and build notes of large guests take
 /// some 3 MB, a manifest a few KB.
@@ -38,6 +42,9 @@ pub enum InstrumentError {
         /// How much may be.
         limit: u64,
     },
+    /// The machine is short of it.
+    #[error(transparent)]
+    Memory(#[from] HostMemoryError),
 }
 
 /// Whether instances of a component can be snapshotted without its help.
@@ -123,8 +130,8 @@ struct Pass {
     instantiated: BTreeSet<u32>,
 }
 
-/// Surveys a component.
-pub(crate) fn survey(component: &[u8]) -> Result<Survey, InstrumentError> {
+/// Surveys a component; with the types of everything in its root.
+pub(crate) fn survey(component: &[u8]) -> Result<(Survey, Option<Types>), InstrumentError> {
     let mut validator = Validator::new_with_features(features());
     let mut pass = Pass::default();
     let mut types = None;
@@ -141,7 +148,7 @@ pub(crate) fn survey(component: &[u8]) -> Result<Survey, InstrumentError> {
         }
         pass.payload(&payload)?;
     }
-    Ok(pass.finish(types.as_ref()))
+    Ok((pass.finish(types.as_ref()), types))
 }
 
 impl Pass {
@@ -188,12 +195,41 @@ impl Pass {
             }
             Payload::ComponentImportSection(section) if self.at_root() => {
                 for import in section.clone() {
-                    self.imports.push(import?.name.name.to_owned());
+                    let import = import?;
+                    if let ComponentTypeRef::Module(_) = import.ty {
+                        self.constructs.insert("an imported core module");
+                    }
+                    self.imports.push(import.name.name.to_owned());
+                }
+            }
+            Payload::ComponentAliasSection(section) => {
+                for alias in section.clone() {
+                    if let ComponentAlias::InstanceExport {
+                        kind: ComponentExternalKind::Module,
+                        ..
+                    }
+                    | ComponentAlias::Outer {
+                        kind: ComponentOuterAliasKind::CoreModule,
+                        ..
+                    } = alias?
+                    {
+                        self.constructs.insert("an aliased core module");
+                    }
+                }
+            }
+            Payload::ComponentTypeSection(section) => {
+                for ty in section.clone() {
+                    if let ComponentType::Resource { .. } = ty? {
+                        self.constructs.insert("resources of its own");
+                    }
                 }
             }
             Payload::ComponentExportSection(section) if self.at_root() => {
                 for export in section.clone() {
                     let export = export?;
+                    if export.name.name == ACCESSOR {
+                        self.constructs.insert("an export `tune:snapshot/state`");
+                    }
                     self.exports.push(export.name.name.to_owned());
                     if export.kind == ComponentExternalKind::Type {
                         continue;
@@ -206,11 +242,15 @@ impl Pass {
             Payload::ComponentStartSection { .. } => {
                 self.constructs.insert("a component start function");
             }
-            Payload::InstanceSection(section) if self.at_root() => {
+            Payload::InstanceSection(section) => {
                 for instance in section.clone() {
-                    if let wasmparser::Instance::Instantiate { module_index, .. } = instance?
-                        && !self.instantiated.insert(module_index)
-                    {
+                    let wasmparser::Instance::Instantiate { module_index, .. } = instance? else {
+                        continue;
+                    };
+                    if !self.at_root() {
+                        self.constructs
+                            .insert("a nested component with core modules");
+                    } else if !self.instantiated.insert(module_index) {
                         self.constructs
                             .insert("a core module that is instantiated twice");
                     }
@@ -339,7 +379,8 @@ mod tests {
     use super::*;
 
     fn surveyed(text: &str) -> Result<Survey, InstrumentError> {
-        survey(&wat::parse_str(text).unwrap())
+        let (survey, _) = survey(&wat::parse_str(text).unwrap())?;
+        Ok(survey)
     }
 
     #[test]

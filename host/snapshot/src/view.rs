@@ -285,15 +285,15 @@ impl MemoryView {
                 memory: len as u64,
             });
         }
-        let (image, mapped) = {
+        let image = {
             let state = from.lock();
             if state.broken {
                 return Err(SnapshotError::HalfRestored);
             }
-            (state.image.clone(), state.mapped.clone())
+            state.image.clone()
         };
-        // What is neither mapped nor touched is zero.
-        let filled = touched(&from.region, len, from.tracking)?.union(&mapped);
+        // What was not touched is what the image says.
+        let filled = touched(&from.region, len, from.tracking)?.union(image.extents());
         let mut state = into.lock();
         into.replace(&mut state, |earlier| {
             for (piece, run) in filled.pieces(0..len) {
@@ -443,3 +443,6 @@ fn chunks(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         .step_by(CHUNK)
         .map(move |at| at..(at + CHUNK).min(end))
 }
+
+#[cfg(test)]
+mod tests;

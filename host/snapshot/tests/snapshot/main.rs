@@ -1,0 +1,6 @@
+//! Components from text, instrumented, run, captured and restored.
+
+mod component;
+mod constructs;
+mod instance;
+mod state;

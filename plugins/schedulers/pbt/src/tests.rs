@@ -339,6 +339,42 @@ fn at_the_barrier_whoever_leaves_is_not_waited_for() {
 }
 
 #[test]
+fn the_barrier_waits_for_members_without_a_slot_and_for_those_that_are_created_yet() {
+    let options = r#"{"perturbation_interval":2,"synch":true}"#;
+    let mut pbt = try_pbt(Some(3), true, options).unwrap();
+    for trial in [0, 1, 2] {
+        // One slot: the next member is created when the one before has come to the barrier.
+        assert_eq!(pbt.next(Creation::Possible), Next::Create);
+        pbt.on_add(trial, &config());
+        assert_eq!(pbt.next(Creation::Possible), Next::Run(trial));
+        assert_eq!(pbt.at(trial, 2.0, f64::from(trial)), [Action::Pause(trial)]);
+    }
+    let Turn { actions, next } = pbt.next_to_run(Creation::Closed);
+    let Exploit { target, source, .. } = exploit(&actions);
+    assert_eq!((*target, *source, next), (0, 2, Next::Run(0)));
+    assert_eq!(pbt.at(0, 4.0, 9.0), [Action::Pause(0)]);
+    for trial in [1, 2] {
+        assert_eq!(pbt.next(Creation::Closed), Next::Run(trial));
+        assert_eq!(pbt.at(trial, 4.0, f64::from(trial)), [Action::Pause(trial)]);
+    }
+    let Turn { actions, .. } = pbt.next_to_run(Creation::Closed);
+    assert_eq!((exploit(&actions).target, exploit(&actions).source), (1, 0));
+}
+
+#[test]
+fn a_searcher_that_waits_for_results_does_not_hold_up_the_barrier() {
+    let options = r#"{"perturbation_interval":2,"synch":true}"#;
+    let mut pbt = try_pbt(Some(2), true, options).unwrap();
+    assert_eq!(pbt.next(Creation::Possible), Next::Create);
+    pbt.on_add(0, &config());
+    assert_eq!(pbt.next(Creation::Possible), Next::Run(0));
+    assert_eq!(pbt.at(0, 2.0, 1.0), [Action::Pause(0)]);
+    assert_eq!(pbt.next(Creation::Possible), Next::Create);
+    assert_eq!(pbt.next(Creation::Waiting), Next::Run(0));
+    assert_eq!(pbt.next(Creation::Waiting), Next::Idle);
+}
+
+#[test]
 fn the_first_barrier_is_not_before_the_burn_in_is_over() {
     let options = r#"{"perturbation_interval":2,"burn_in_period":5,"synch":true}"#;
     let mut pbt = pbt(2, options);

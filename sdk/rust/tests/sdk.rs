@@ -5,8 +5,9 @@
 use std::fs;
 
 use tune_plugin::{
-    Change, Config, Coroutine, Ctx, Failure, NoOptions, PluginOptions, Progress, Reconfigured,
-    Report, Trainable, TrialInfo, artifact, data, log, manifest::Manifest, parse_options,
+    Change, Config, Coroutine, Ctx, Failure, NoOptions, PluginOptions, PortableState, Progress,
+    Reconfigured, Report, Trainable, TrialInfo, artifact, data, log, manifest::Manifest,
+    parse_options,
 };
 
 const INFO: TrialInfo = TrialInfo {
@@ -162,6 +163,56 @@ fn a_trainable_without_reconfigure_says_that_it_cannot_change() {
         workers: 1,
     };
     assert_eq!(Quoted.reconfigure(&change), Ok(Reconfigured::Unsupported));
+}
+
+/// Counts its steps.
+struct Counter(u64);
+
+impl Trainable for Counter {
+    const NAME: &'static str = "counter";
+    const SUMMARY: &'static str = "Counts";
+
+    fn setup(_: &TrialInfo, _: &Config) -> Result<Self, Failure> {
+        Ok(Self(0))
+    }
+
+    fn step(&mut self) -> Result<Report, Failure> {
+        self.0 += 1;
+        Ok(Report::default().with("count", self.0 as f64))
+    }
+}
+
+impl PortableState for Counter {
+    fn save(&self) -> Result<Vec<u8>, Failure> {
+        Ok([&[1], self.0.to_le_bytes().as_slice()].concat())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
+        let Some((1, count)) = state.split_first() else {
+            return Err("the saved state is not of version 1".into());
+        };
+        let count = count.try_into().map_err(|_| "the saved state is cut off")?;
+        self.0 = u64::from_le_bytes(count);
+        Ok(())
+    }
+}
+
+mod portable {
+    tune_plugin::export_portable_trainable!(super::Counter);
+}
+
+#[test]
+fn a_state_that_is_saved_and_restored_goes_on_where_it_was() {
+    let mut first = Counter::setup(&INFO, &Config::new()).unwrap();
+    first.step().unwrap();
+    first.step().unwrap();
+    let state = first.save().unwrap();
+    let mut second = Counter::setup(&INFO, &Config::new()).unwrap();
+    second.restore(&state).unwrap();
+    assert_eq!(second.step(), first.step());
+    for wrong in [&[][..], &[2, 0], &state[..5]] {
+        assert!(second.restore(wrong).is_err());
+    }
 }
 
 async fn countdown(ctx: Ctx) -> Result<(), Failure> {

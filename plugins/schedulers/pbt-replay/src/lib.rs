@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use tune_plugin::{
-    Action, Config, Creation, OptionError, PluginOptions, Report, Scheduler, Setup, Space,
-    TrialId, Turn, Value,
+    Action, Config, Creation, OptionError, PluginOptions, Report, Scheduler, Setup, Space, TrialId,
+    Turn, Value,
     schedule::{Queue, refused},
 };
 

@@ -1,7 +1,8 @@
-//! Trial threads: they take the step that begins first in virtual time, run it, and hand it back.
+//! Trial threads: they run errands first, then the step that begins first in virtual time, and hand
+//! back what came of it. They never wait for one another, so one thread is enough.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{JoinHandle, Thread};
@@ -10,7 +11,9 @@ use std::time::Duration;
 use tune_core::records::TrialId;
 use tune_runtime::Trial;
 
-use crate::job::{Done, Factory, Job};
+use crate::errand::{Captured, Errand, Ran};
+use crate::factory::Factory;
+use crate::job::{Done, Job};
 
 /// How often a thread with nothing to do lets others run before it sleeps, after a brisk step:
 /// waking it costs more than such a step.
@@ -19,6 +22,16 @@ const TURNS_BEFORE_SLEEP: u32 = 20;
 /// A step shorter than this is brisk. After longer ones a thread sleeps at once: one that sleeps is
 /// run as soon as it is woken, one that lets others run waits for its next slice of milliseconds.
 const BRISK: Duration = Duration::from_micros(100);
+
+/// What trial threads have to tell.
+pub(crate) enum News {
+    /// A step ended.
+    Ended(Box<Done>),
+    /// A state was captured before a step.
+    Captured(Captured),
+    /// An errand is done.
+    Ran(Ran),
+}
 
 /// Jobs ordered by (tick, trial).
 struct Queued(Job);
@@ -48,6 +61,8 @@ impl Ord for Queued {
 
 #[derive(Default)]
 struct Queue {
+    /// Before steps: they give memory back, or a step waits for them.
+    errands: VecDeque<Errand>,
     jobs: BinaryHeap<Reverse<Queued>>,
     /// Instances that are not needed any more. Giving their memory back takes as long as handing a
     /// result over, so the coordinator leaves it to the trial threads.
@@ -64,6 +79,8 @@ struct Queue {
 
 /// What a trial thread does next.
 enum Task {
+    /// Run an errand.
+    Errand(Errand),
     /// Run a step, then drop an instance: each job makes at most one, so they cannot pile up.
     Step(Job, Option<Box<Trial>>),
     /// Drop an instance: there is nothing to run.
@@ -79,10 +96,18 @@ impl Shared {
             self.ready.notify_one();
         }
     }
+
+    fn tell(&self, news: News) {
+        lock(&self.inbox).push(news);
+        self.coordinator.unpark();
+    }
 }
 
 impl Queue {
     fn next(&mut self) -> Option<Task> {
+        if let Some(errand) = self.errands.pop_front() {
+            return Some(Task::Errand(errand));
+        }
         let spent = self.spent.pop();
         match self.jobs.pop() {
             Some(Reverse(Queued(job))) => Some(Task::Step(job, spent)),
@@ -95,7 +120,7 @@ struct Shared {
     // Std mutexes: held for a push or a pop, never across a step.
     queue: Mutex<Queue>,
     ready: Condvar,
-    inbox: Mutex<Vec<Done>>,
+    inbox: Mutex<Vec<News>>,
     coordinator: Thread,
 }
 
@@ -115,22 +140,21 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    /// Starts `threads` threads. The calling thread is unparked for every step that ends.
-    pub(crate) fn new(threads: usize, factory: Factory) -> std::io::Result<Self> {
+    /// Starts `threads` threads. The calling thread is unparked for all that they have to tell.
+    pub(crate) fn new(threads: usize, factory: &Arc<Factory>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             ready: Condvar::new(),
             inbox: Mutex::default(),
             coordinator: std::thread::current(),
         });
-        let factory = Arc::new(factory);
         let mut executor = Self {
             shared,
             threads: Vec::new(),
             brisk: false,
         };
         for i in 0..threads {
-            let (shared, factory) = (Arc::clone(&executor.shared), Arc::clone(&factory));
+            let (shared, factory) = (Arc::clone(&executor.shared), Arc::clone(factory));
             let thread = std::thread::Builder::new()
                 .name(format!("trials-{i}"))
                 .spawn(move || work(&shared, &factory))?;
@@ -144,6 +168,10 @@ impl Executor {
             .give(|queue| queue.jobs.push(Reverse(Queued(job))));
     }
 
+    pub(crate) fn send(&self, errand: Errand) {
+        self.shared.give(|queue| queue.errands.push_back(errand));
+    }
+
     /// Drops an instance on a trial thread.
     pub(crate) fn clear(&self, instance: Box<Trial>) {
         self.shared.give(|queue| queue.spent.push(instance));
@@ -155,7 +183,7 @@ impl Executor {
         queue.jobs.drain().map(|Reverse(Queued(job))| job).collect()
     }
 
-    /// Returns when a step has ended, at the latest after `longest`, or when unparked.
+    /// Returns when there is news, at the latest after `longest`, or when unparked.
     pub(crate) fn wait(&self, longest: Duration) {
         let turns = if self.brisk { TURNS_BEFORE_SLEEP } else { 0 };
         for _ in 0..turns {
@@ -167,13 +195,13 @@ impl Executor {
         std::thread::park_timeout(longest);
     }
 
-    /// Steps that ended since the last call.
-    pub(crate) fn take_done(&mut self) -> Vec<Done> {
-        let done = std::mem::take(&mut *lock(&self.shared.inbox));
-        if let Some(last) = done.last() {
+    /// What happened since the last call, in the order in which it did.
+    pub(crate) fn news(&mut self) -> Vec<News> {
+        let news = std::mem::take(&mut *lock(&self.shared.inbox));
+        if let Some(News::Ended(last)) = news.last() {
             self.brisk = last.took < BRISK;
         }
-        done
+        news
     }
 }
 
@@ -183,6 +211,7 @@ impl Drop for Executor {
             let mut queue = lock(&self.shared.queue);
             queue.closed = true;
             queue.jobs.clear();
+            queue.errands.clear();
         }
         self.shared.ready.notify_all();
         for thread in self.threads.drain(..) {
@@ -221,20 +250,24 @@ fn work(shared: &Shared, factory: &Factory) {
                 queue.idle -= 1;
             }
         };
-        let (job, spent) = match task {
-            Task::Step(job, spent) => (job, spent),
-            Task::Clear(instance) => {
-                drop(instance);
-                continue;
+        // Guests are caught below; catching here is for defects of the host itself, which cost one
+        // trial or one snapshot.
+        match task {
+            Task::Errand(errand) => {
+                let lost = errand.lost();
+                let ran = catch_unwind(AssertUnwindSafe(|| factory.run_errand(errand)));
+                shared.tell(News::Ran(ran.unwrap_or(lost)));
             }
-        };
-        let trial = job.trial;
-        // Guests are caught below; this is for defects of the host itself, which cost one trial.
-        let done = catch_unwind(AssertUnwindSafe(|| factory.run(job)))
-            .unwrap_or_else(|_| Done::lost(trial));
-        brisk = done.took < BRISK;
-        lock(&shared.inbox).push(done);
-        shared.coordinator.unpark();
-        drop(spent);
+            Task::Step(job, spent) => {
+                let lost = Done::lost(&job);
+                let captured = |captured| shared.tell(News::Captured(captured));
+                let done = catch_unwind(AssertUnwindSafe(|| factory.run(job, &captured)));
+                let done = done.unwrap_or(lost);
+                brisk = done.took < BRISK;
+                shared.tell(News::Ended(Box::new(done)));
+                drop(spent);
+            }
+            Task::Clear(instance) => drop(instance),
+        }
     }
 }

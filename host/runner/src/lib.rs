@@ -1,21 +1,38 @@
 //! Carries out what the engine decides: calls plugins, runs steps on trial threads, appends to the
-//! journal, and shuts down in order. It decides nothing that a digest depends on.
+//! journal, keeps and writes states, and shuts down in order. It decides nothing that a digest
+//! depends on.
 
+mod blueprint;
+mod coordinator;
+mod dispatch;
+mod errand;
 mod executor;
+mod factory;
+mod fold;
 mod job;
+mod kept;
 mod observer;
 mod plugins;
 mod policy;
 mod pool;
-mod recipe;
+mod record;
+mod replay;
 mod run;
+mod saving;
 mod shutdown;
 mod stage;
+mod state_file;
+mod states;
+mod upkeep;
+mod vault;
+mod writer;
 
-pub use job::StepHook;
+pub use factory::StepHook;
 pub use observer::{Observer, Silent, Wall};
 pub use policy::SnapshotPolicy;
-pub use recipe::Recipe;
-pub use run::{How, RunError, Summary, resume, start};
+pub use replay::{
+    SnapshotCheck, StepDifference, TrialReplay, Verdict, import_state, replay_trial, state_at,
+};
+pub use run::{Difference, How, Replayed, RunError, Summary, replay_run, resume, start};
 pub use shutdown::Shutdown;
 pub use stage::{RunOptions, RunParts, Verify};

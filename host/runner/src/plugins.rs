@@ -5,7 +5,7 @@ use tune_core::records::{
     TrialId, TrialState, Turn,
 };
 use tune_core::{Deciders, PluginFault, Stop};
-use tune_runtime::{SchedulerInstance, SearcherInstance};
+use tune_runtime::{SchedulerInstance, SearcherInstance, Snapshot, SnapshotError};
 
 /// The sandboxed searcher and scheduler of a run.
 pub(crate) struct Plugins {
@@ -14,6 +14,18 @@ pub(crate) struct Plugins {
 }
 
 impl Plugins {
+    /// Copies of both between two handovers; none if either cannot be copied.
+    pub(crate) fn snapshot(&mut self) -> Result<(Snapshot, Snapshot), SnapshotError> {
+        Ok((self.searcher.snapshot()?, self.scheduler.snapshot()?))
+    }
+
+    /// Linear memory of both in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.searcher
+            .memory_bytes()
+            .saturating_add(self.scheduler.memory_bytes())
+    }
+
     /// What both logged since the last call, the searcher's first.
     pub(crate) fn take_logs(&mut self) -> [Vec<u8>; 2] {
         [self.searcher.take_log(), self.scheduler.take_log()]

@@ -91,6 +91,11 @@ impl Share {
         self.scale = NEWEST * ratio + (1.0 - NEWEST) * self.scale;
     }
 
+    /// What a snapshot of so many bytes will take.
+    pub(crate) fn estimate(&self, bytes: u64) -> Duration {
+        Duration::try_from_secs_f64(self.cost(bytes)).unwrap_or(Duration::MAX)
+    }
+
     fn cost(&self, bytes: u64) -> f64 {
         self.scale * modelled(bytes)
     }

@@ -1,9 +1,10 @@
-//! Instances at rest: of paused trials, and of trials whose next step has not begun.
+//! Instances at rest: of paused trials, of trials whose next step has not begun, of results that
+//! wait for their turn. Each is in the state of a known point.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
+use tune_core::Point;
 use tune_core::records::TrialId;
 use tune_runtime::{Control, Trial};
 
@@ -11,72 +12,71 @@ use tune_runtime::{Control, Trial};
 pub(crate) struct Rested {
     pub(crate) instance: Box<Trial>,
     pub(crate) control: Arc<Control>,
-    memory_bytes: u64,
-    last_used: u64,
+    /// The state that it is in.
+    pub(crate) point: Point,
+    pub(crate) memory_bytes: u64,
+    used: u64,
 }
 
-/// The instances at rest, within a budget of memory.
+/// The instances at rest.
+#[derive(Default)]
 pub(crate) struct Pool {
     rested: BTreeMap<TrialId, Rested>,
-    wall_used: BTreeMap<TrialId, Duration>,
+    /// By last use, which is different for all.
+    by_use: BTreeMap<u64, TrialId>,
     memory_bytes: u64,
-    budget: u64,
-    uses: u64,
 }
 
 impl Pool {
-    pub(crate) fn new(budget: u64) -> Self {
-        Self {
-            rested: BTreeMap::new(),
-            wall_used: BTreeMap::new(),
-            memory_bytes: 0,
-            budget,
-            uses: 0,
-        }
-    }
-
-    /// Puts an instance to rest; others are dropped if there is no room for all.
-    pub(crate) fn put(&mut self, trial: TrialId, instance: Box<Trial>, control: Arc<Control>) {
-        self.uses += 1;
+    /// Puts an instance to rest. `used` grows from call to call.
+    pub(crate) fn put(
+        &mut self,
+        trial: TrialId,
+        (instance, control): (Box<Trial>, Arc<Control>),
+        point: Point,
+        used: u64,
+    ) {
+        drop(self.take(trial));
         let memory_bytes = instance.memory_bytes();
         self.memory_bytes = self.memory_bytes.saturating_add(memory_bytes);
         let rested = Rested {
             instance,
             control,
+            point,
             memory_bytes,
-            last_used: self.uses,
+            used,
         };
+        self.by_use.insert(used, trial);
         self.rested.insert(trial, rested);
-        while self.memory_bytes > self.budget && self.rested.len() > 1 {
-            let oldest = self
-                .rested
-                .iter()
-                .min_by_key(|(_, rested)| rested.last_used)
-                .map(|(id, _)| *id);
-            match oldest {
-                Some(id) => drop(self.take(id)),
-                None => break,
-            }
-        }
     }
 
     pub(crate) fn take(&mut self, trial: TrialId) -> Option<Rested> {
         let rested = self.rested.remove(&trial)?;
+        self.by_use.remove(&rested.used);
         self.memory_bytes = self.memory_bytes.saturating_sub(rested.memory_bytes);
         Some(rested)
     }
 
-    /// The trial has ended: gives back its instance, if it has one.
-    pub(crate) fn forget(&mut self, trial: TrialId) -> Option<Box<Trial>> {
-        self.wall_used.remove(&trial);
-        self.take(trial).map(|rested| rested.instance)
+    /// The state of a trial's instance, and its memory in bytes.
+    pub(crate) fn state(&self, trial: TrialId) -> Option<(Point, u64)> {
+        let rested = self.rested.get(&trial)?;
+        Some((rested.point, rested.memory_bytes))
     }
 
-    pub(crate) fn wall_used(&self, trial: TrialId) -> Duration {
-        self.wall_used.get(&trial).copied().unwrap_or_default()
+    /// The instance that was unused for longest, unless it is the only one: when, whose.
+    pub(crate) fn oldest(&self) -> Option<(u64, TrialId)> {
+        let mut by_use = self.by_use.iter();
+        let (used, trial) = by_use.next()?;
+        by_use.next().map(|_| (*used, *trial))
     }
 
-    pub(crate) fn add_wall(&mut self, trial: TrialId, took: Duration) {
-        *self.wall_used.entry(trial).or_default() += took;
+    /// Linear memory of all of them.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    /// Whose instances are here, in which states.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (TrialId, Point)> {
+        self.rested.iter().map(|(trial, r)| (*trial, r.point))
     }
 }

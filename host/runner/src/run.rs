@@ -1,23 +1,22 @@
-//! The coordinator: one thread that hands results over in the engine's order and keeps the trial
-//! threads busy.
+//! A run from its beginning, or from where it was left.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tune_core::records::TrialId;
-use tune_core::{Checked, Counts, Effect, Engine, EnginePlan, Entry, Event, Handover, Stop};
-use tune_runtime::{Control, InitError, StagedArtifact};
-use tune_store::{Artifact, Attachments, Journal, LogOf, Row, StoreError};
+use tune_core::{Counts, Engine, EnginePlan, Event, Stop};
+use tune_runtime::{InitError, Snapshotable};
+use tune_store::{Journal, Row, StoreError};
 
+use crate::coordinator::{Coordinator, Outfit};
 use crate::executor::Executor;
-use crate::job::{Body, Done, Factory, Job};
-use crate::plugins::Plugins;
-use crate::pool::Pool;
-use crate::{Observer, Recipe, RunOptions, RunParts, Shutdown, Verify, Wall};
-
-/// The coordinator looks at clocks and requests at least this often.
-const TICK: Duration = Duration::from_millis(50);
+use crate::factory::Factory;
+use crate::fold::{Folded, fold};
+use crate::record::{Comparison, Record};
+use crate::saving::Saving;
+use crate::states::States;
+use crate::upkeep::Upkeep;
+use crate::vault::Vault;
+use crate::writer::Writer;
+use crate::{Observer, RunOptions, RunParts, Shutdown, Verify};
 
 /// Why a run ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +65,11 @@ pub enum RunError {
         /// Which row.
         sequence: u64,
     },
-    /// Trial threads cannot be started.
-    #[error("starting trial threads: {0}")]
+    /// A state cannot be made again.
+    #[error("{0}")]
+    State(String),
+    /// Threads cannot be started.
+    #[error("starting threads: {0}")]
     Threads(#[source] std::io::Error),
 }
 
@@ -97,8 +99,9 @@ pub fn start(
     )
 }
 
-/// Goes on with a run: folds its journal with every plugin call made again and compared, then
-/// builds the live trials anew by replaying their steps. `extend`: the new total of trials.
+/// Goes on with a run: folds its journal, from the newest snapshot of the searcher and the
+/// scheduler on with every call made again and compared, then brings the live trials into their
+/// states, each from its nearest snapshot. `extend`: the new total of trials.
 ///
 /// # Errors
 /// See [`RunError`]; "nondeterministic plugin" names the call that was answered differently.
@@ -117,39 +120,35 @@ pub fn resume(
     observer: &mut dyn Observer,
     shutdown: &Arc<Shutdown>,
 ) -> Result<Summary, RunError> {
-    let mut plugins = parts
-        .init(&plan)
-        .map_err(|(role, error)| RunError::Init { role, error })?;
+    let vault = Vault::open(
+        options.chunks.as_ref(),
+        parts.trainable.hash(),
+        options.verify,
+    );
     let limits = plan.limits.clone();
-    let mut engine = Engine::new(plan, digest)?;
-    for row in rows {
-        let (handover, wall) = refold(&mut engine, &mut plugins, row, options.verify)?;
-        observer.restored(&engine, &handover, wall);
-    }
+    let folded = fold(plan, digest, parts, &options, rows, &vault, observer)?;
+    let factory = Arc::new(parts.factory(limits, &options));
+    let writer = match &options.chunks {
+        Some(chunks) if options.snapshots.max_share > 0.0 || options.snapshots.at_end => {
+            let writer = Writer::new(chunks.clone(), journal, Arc::clone(&factory));
+            Some(writer.map_err(RunError::Threads)?)
+        }
+        _ => None,
+    };
+    let mut first = Vec::new();
     if !rows.is_empty() {
-        // Said before; the log has it.
-        drop(plugins.take_logs());
+        first.extend(options.changed.clone().map(|what| Event::Changed { what }));
     }
-    let factory = Factory {
-        plugin: parts.trainable.clone(),
-        limits,
-        data: Arc::clone(&parts.data),
-        grants: parts.grants.clone(),
-        hook: options.hook.clone(),
+    first.extend(extend.map(|trials| Event::Extended { trials }));
+    let equipment = Equipment {
+        options: &options,
+        factory: &factory,
+        vault,
+        writer,
     };
-    let mut run = Coordinator {
-        engine,
-        plugins,
-        executor: Executor::new(options.threads.max(1), factory).map_err(RunError::Threads)?,
-        pool: Pool::new(options.run_memory),
-        running: BTreeMap::new(),
-        delivered: BTreeMap::new(),
-        journal,
-        observer,
-        shutdown,
-        deadline: options.time_budget.map(|left| Instant::now() + left),
-    };
-    let how = run.run(rows.is_empty(), extend);
+    let mut run = equipment.coordinator(folded, Record::Journal(journal), observer, shutdown)?;
+    let how = run.run(rows.is_empty(), first);
+    let how = how.and_then(|how| run.settle().map(|()| how));
     run.abandon();
     let how = how?;
     journal.flush()?;
@@ -160,309 +159,122 @@ pub fn resume(
     })
 }
 
-/// One row again: the same event, the same calls, the same answers.
-fn refold(
-    engine: &mut Engine,
-    plugins: &mut Plugins,
-    row: &Row,
-    verify: Verify,
-) -> Result<(Handover, Wall), RunError> {
-    let entry: Entry = postcard::from_bytes(&row.body)
-        .map_err(|e| Stop::Damaged(format!("row {}: {e}", row.sequence)))?;
-    let handover = engine.apply(entry.event, &mut Checked::new(plugins, &entry.answers))?;
-    if verify == Verify::Everything && handover.digest != row.digest {
-        return Err(RunError::Digest {
-            sequence: row.sequence,
-        });
-    }
-    let wall = Wall {
-        timestamp_ms: row.wall_ms,
-        step_us: row.step_us,
+/// A run that was done again.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// It came to the end of the rows, or to the first difference; else it was asked to stop.
+    pub how: How,
+    /// Rows that came out the same.
+    pub same: u64,
+    /// The first row that did not.
+    pub difference: Option<Difference>,
+}
+
+/// A handover that was another one the second time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// Which row.
+    pub sequence: u64,
+    /// What the journal says.
+    pub journal: tune_core::Entry,
+    /// What happened now. The same as in the journal if only what came before differs, or the
+    /// journal's digest was changed.
+    pub again: tune_core::Entry,
+}
+
+/// Does a whole run again, from its plan alone, and compares each handover with the journal's.
+/// Nothing is written. What came from outside (the user, deadlines, the machine) is taken from the
+/// journal. `options.chunks` and `options.snapshots` are not used.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn replay_run(
+    plan: EnginePlan,
+    digest: [u8; 32],
+    parts: &RunParts,
+    options: RunOptions,
+    rows: &[Row],
+    observer: &mut dyn Observer,
+    shutdown: &Arc<Shutdown>,
+) -> Result<Replayed, RunError> {
+    let options = RunOptions {
+        chunks: None,
+        time_budget: None,
+        verify: Verify::Everything,
+        ..options
     };
-    Ok((handover, wall))
+    let factory = Arc::new(parts.factory(plan.limits.clone(), &options));
+    let plugins = parts.init(&plan);
+    let folded = Folded {
+        plugins: plugins.map_err(|(role, error)| RunError::Init { role, error })?,
+        engine: Engine::new(plan, digest)?,
+        upkeep: Upkeep::default(),
+    };
+    let equipment = Equipment {
+        options: &options,
+        factory: &factory,
+        vault: Vault::open(None, parts.trainable.hash(), options.verify),
+        writer: None,
+    };
+    let record = Record::Rows(Box::new(Comparison::new(rows)));
+    let mut run = equipment.coordinator(folded, record, observer, shutdown)?;
+    let how = if rows.is_empty() {
+        Ok(How::Finished)
+    } else {
+        run.run(true, Vec::new())
+    };
+    run.abandon();
+    let difference = match &mut run.record {
+        Record::Rows(comparison) => comparison.difference.take(),
+        Record::Journal(_) => None,
+    };
+    Ok(Replayed {
+        how: how?,
+        same: run.engine.sequence() - u64::from(difference.is_some()),
+        difference,
+    })
 }
 
-/// What came back with a step and becomes durable with its handover.
-struct Delivery {
-    log: Vec<u8>,
-    artifacts: Vec<StagedArtifact>,
-    took: Duration,
+/// What a run is carried out with, besides the run.
+struct Equipment<'a> {
+    options: &'a RunOptions,
+    factory: &'a Arc<Factory>,
+    vault: Vault,
+    writer: Option<Writer>,
 }
 
-struct Coordinator<'a> {
-    engine: Engine,
-    plugins: Plugins,
-    executor: Executor,
-    pool: Pool,
-    /// Steps with the executor; a step that is not here any more was discarded.
-    running: BTreeMap<TrialId, Arc<Control>>,
-    /// Of steps that ended and wait for their turn.
-    delivered: BTreeMap<TrialId, Delivery>,
-    journal: &'a Journal,
-    observer: &'a mut dyn Observer,
-    shutdown: &'a Arc<Shutdown>,
-    deadline: Option<Instant>,
-}
-
-impl Coordinator<'_> {
-    fn run(&mut self, fresh: bool, extend: Option<u32>) -> Result<How, RunError> {
-        self.shutdown.wake_on_request();
-        if fresh {
-            self.hand_over(Event::Opened)?;
-        } else {
-            let steps: Vec<_> = self.engine.in_flight().collect();
-            for (trial, tick) in steps {
-                self.dispatch(trial, tick);
-            }
-        }
-        if let Some(trials) = extend {
-            self.hand_over(Event::Extended { trials })?;
-        }
-        let mut announced = false;
-        loop {
-            self.collect()?;
-            while !self.engine.is_finished() {
-                let Some(event) = self.ready() else { break };
-                self.hand_over(event)?;
-            }
-            if self.engine.is_finished() {
-                return Ok(How::Finished);
-            }
-            if self.shutdown.is_requested() {
-                if !announced {
-                    announced = true;
-                    self.wind_down();
-                }
-                if self.running.is_empty() || self.shutdown.is_urgent() {
-                    return Ok(How::Interrupted);
-                }
-            }
-            if self.deadline.is_some_and(|at| Instant::now() >= at) {
-                self.deadline = None;
-                self.observer
-                    .remark("the time budget (`time_budget`) is spent: all trials are stopped");
-                self.hand_over(Event::TimeBudgetSpent)?;
-                continue;
-            }
-            if let Some(error) = self.journal.failed() {
-                return Err(error.into());
-            }
-            self.observer.tick(&self.engine);
-            self.executor.wait(TICK);
-        }
-    }
-
-    /// The result that counts next, if it is certain; else the step that holds it back is asked to
-    /// say when it is past the point.
-    fn ready(&mut self) -> Option<Event> {
-        loop {
-            if let Some(event) = self.engine.next_result() {
-                return Some(event);
-            }
-            let (trial, burned) = self.engine.blocker()?;
-            let control = self.running.get(&trial)?;
-            control.set_wake(burned, std::thread::current());
-            let now = control.burned();
-            if now < burned {
-                return None;
-            }
-            self.engine.progress(trial, now);
-        }
-    }
-
-    /// Takes in the steps that ended.
-    fn collect(&mut self) -> Result<(), RunError> {
-        for done in self.executor.take_done() {
-            let Done {
-                trial,
-                instance,
-                end,
-                log,
-                artifacts,
-                took,
-                mismatch,
-            } = done;
-            let Some(control) = self.running.remove(&trial) else {
-                continue; // Discarded while it ran.
-            };
-            if let Some(stop) = mismatch {
-                return Err(stop.into());
-            }
-            if control.is_cancelled() {
-                continue;
-            }
-            if let Some(instance) = instance {
-                self.pool.put(trial, instance, control);
-            }
-            self.pool.add_wall(trial, took);
-            self.delivered.insert(
-                trial,
-                Delivery {
-                    log,
-                    artifacts,
-                    took,
-                },
-            );
-            self.engine.arrived(trial, end);
-        }
-        Ok(())
-    }
-
-    fn hand_over(&mut self, event: Event) -> Result<(), RunError> {
-        // Events of the wall clock, the user and the machine cannot be computed again: they are
-        // durable before anything follows from them.
-        let external = match &event {
-            Event::StepEnded { end, .. } => end
-                .result
-                .as_ref()
-                .is_err_and(|failed| !failed.kind.is_reproducible()),
-            Event::Opened => false,
-            Event::StopTrial { .. }
-            | Event::Extended { .. }
-            | Event::TimeBudgetSpent
-            | Event::Changed { .. } => true,
-        };
-        let arrival = self.engine.plan().order == tune_core::Order::Arrival;
-        let trial = event.trial();
-        let handover = self.engine.apply(event, &mut self.plugins)?;
-        let delivery = trial.and_then(|t| self.delivered.remove(&t));
-        let wall = Wall {
-            timestamp_ms: unix_ms(),
-            step_us: delivery
-                .as_ref()
-                .map_or(0, |d| u64::try_from(d.took.as_micros()).unwrap_or(u64::MAX)),
-        };
-        self.append(&handover, trial, delivery, wall)?;
-        if external || (arrival && !handover.effects.is_empty()) {
-            self.journal.wait_committed(handover.sequence)?;
-        }
-        self.carry_out(&handover.effects);
-        self.observer.handed_over(&self.engine, &handover, wall);
-        Ok(())
-    }
-
-    fn append(
-        &mut self,
-        handover: &Handover,
-        trial: Option<TrialId>,
-        delivery: Option<Delivery>,
-        wall: Wall,
-    ) -> Result<(), RunError> {
-        let mut attachments = Attachments::none();
-        if let (Some(trial), Some(delivery)) = (trial, delivery) {
-            if !delivery.log.is_empty() {
-                attachments.logs.push((LogOf::Trial(trial), delivery.log));
-            }
-            for artifact in delivery.artifacts {
-                attachments.artifacts.push(Artifact {
-                    trial,
-                    name: artifact.name,
-                    bytes: artifact.bytes,
-                    append: artifact.append,
-                });
-            }
-        }
-        let [searcher, scheduler] = self.plugins.take_logs();
-        for (of, log) in [(LogOf::Searcher, searcher), (LogOf::Scheduler, scheduler)] {
-            if !log.is_empty() {
-                attachments.logs.push((of, log));
-            }
-        }
-        let body = postcard::to_allocvec(&handover.entry)
-            .map_err(|e| Stop::Damaged(format!("row {}: {e}", handover.sequence)))?;
-        let row = Row {
-            sequence: handover.sequence,
-            tick: handover.tick,
-            trial,
-            kind: handover.entry.event.kind().to_owned(),
-            body,
-            wall_ms: wall.timestamp_ms,
-            step_us: wall.step_us,
-            log_end: 0,
-            digest: handover.digest,
-        };
-        Ok(self.journal.append(row, attachments)?)
-    }
-
-    fn carry_out(&mut self, effects: &[Effect]) {
-        for effect in effects {
-            match effect {
-                Effect::Start { trial, tick } => {
-                    if !self.shutdown.is_requested() {
-                        self.dispatch(*trial, *tick);
-                    }
-                }
-                Effect::Keep { .. } | Effect::Clone { .. } => {}
-                // It rests in the pool since its step ended.
-                Effect::Park(_) => {}
-                Effect::Discard(trial) => {
-                    if let Some(control) = self.running.remove(trial) {
-                        control.cancel();
-                    }
-                    self.delivered.remove(trial);
-                    self.forget(*trial);
-                }
-                Effect::Release(trial) => self.forget(*trial),
-                Effect::Rebuild(trial) => drop(self.pool.take(*trial)),
-            }
-        }
-    }
-
-    fn forget(&mut self, trial: TrialId) {
-        if let Some(instance) = self.pool.forget(trial) {
-            self.executor.clear(instance);
-        }
-    }
-
-    /// Gives a step to the trial threads.
-    fn dispatch(&mut self, id: TrialId, tick: u64) {
-        let Some(trial) = self.engine.trial(id) else {
-            return;
-        };
-        let (body, control) = match self.pool.take(id) {
-            Some(rested) => (Body::Live(rested.instance), rested.control),
-            None => (
-                Body::Build(Box::new(Recipe::of(trial))),
-                Arc::new(Control::new()),
+impl Equipment<'_> {
+    fn coordinator<'a>(
+        self,
+        folded: Folded,
+        record: Record<'a>,
+        observer: &'a mut dyn Observer,
+        shutdown: &'a Arc<Shutdown>,
+    ) -> Result<Coordinator<'a>, RunError> {
+        let (options, factory) = (self.options, self.factory);
+        let threads = options.threads.max(1);
+        let executor = Executor::new(threads, factory).map_err(RunError::Threads)?;
+        let captures = matches!(factory.plugin.snapshotable(), Snapshotable::Yes);
+        let Folded {
+            engine,
+            plugins,
+            upkeep,
+        } = folded;
+        Ok(Coordinator::new(Outfit {
+            engine,
+            plugins,
+            executor,
+            states: States::new(self.vault, upkeep),
+            saving: Saving::new(
+                options.snapshots.clone(),
+                options.run_memory,
+                captures,
+                self.writer,
             ),
-        };
-        // Nothing burned of this step yet, whatever the last one burned.
-        control.arm(Duration::MAX);
-        self.running.insert(id, Arc::clone(&control));
-        self.executor.push(Job {
-            trial: id,
-            tick,
-            body,
-            change: trial.pending_change().map(|c| c.change.clone()),
-            control,
-            wall_used: self.pool.wall_used(id),
-        });
+            record,
+            observer,
+            shutdown,
+            time_budget: options.time_budget,
+        }))
     }
-
-    /// The first request to stop: what has not begun does not begin.
-    fn wind_down(&mut self) {
-        for job in self.executor.withdraw() {
-            self.running.remove(&job.trial);
-        }
-        let steps = self.running.len();
-        if steps > 0 && !self.shutdown.is_urgent() {
-            self.observer.remark(&format!(
-                "stopping: {steps} steps in flight are finished first; ask again to stop at once"
-            ));
-        }
-    }
-
-    /// Cancels what still runs: its results would not be handed over.
-    fn abandon(&mut self) {
-        drop(self.executor.withdraw());
-        for control in self.running.values() {
-            control.cancel();
-        }
-    }
-}
-
-fn unix_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tune_core::records::Setup;
-use tune_core::{EnginePlan, Limits, seeds};
-use tune_runtime::{DataSets, Grants, InitError, Plugin};
+use tune_core::{EnginePlan, Limits, PluginFault, seeds};
+use tune_runtime::{DataSets, Grants, InitError, Plugin, Snapshot};
+use tune_store::ChunkStore;
 
+use crate::factory::Factory;
 use crate::plugins::Plugins;
 use crate::{SnapshotPolicy, StepHook};
 
@@ -40,6 +42,12 @@ pub struct RunOptions {
     pub verify: Verify,
     /// When snapshots are written, and how many are kept.
     pub snapshots: SnapshotPolicy,
+    /// Where snapshots are read from and written to. By default nowhere: a state that is lost is
+    /// made again from the beginning.
+    pub chunks: Option<ChunkStore>,
+    /// What is different from the process that left a resumed run, such as the build or a plugin:
+    /// journalled before the run goes on. By default nothing.
+    pub changed: Option<String>,
 }
 
 /// How much of an earlier process's work must come out the same when it is done again.
@@ -64,6 +72,8 @@ impl RunOptions {
             hook: None,
             verify: Verify::Everything,
             snapshots: SnapshotPolicy::default(),
+            chunks: None,
+            changed: None,
         }
     }
 }
@@ -80,32 +90,70 @@ impl RunParts {
 
     /// Starts the searcher and the scheduler.
     pub(crate) fn init(&self, plan: &EnginePlan) -> Result<Plugins, (&'static str, InitError)> {
-        let setup = |role: &str, options: &str| Setup {
-            space: plan.space.clone(),
-            objectives: plan.objectives.clone(),
-            constraints: plan.constraints.clone(),
-            time_attr: plan.time_attr.clone(),
-            max_t: plan.max_t,
-            trials: plan.trials,
-            slots: plan.slots,
-            seed: seeds::role(plan.seed, role),
-            options: options.to_owned(),
-        };
-        let limits: &Limits = &plan.limits;
+        let (searcher, scheduler) = setups(plan);
         let searcher = self
             .searcher
-            .searcher(&setup("searcher", &plan.searcher.1), limits)
+            .searcher(&searcher, &plan.limits)
             .map_err(|error| ("searcher", error))?;
-        // With several objectives a scheduler sees the first.
-        let mut for_scheduler = setup("scheduler", &plan.scheduler.1);
-        for_scheduler.objectives.truncate(1);
         let scheduler = self
             .scheduler
-            .scheduler(&for_scheduler, limits)
+            .scheduler(&scheduler, &plan.limits)
             .map_err(|error| ("scheduler", error))?;
         Ok(Plugins {
             searcher,
             scheduler,
         })
     }
+
+    /// The searcher and the scheduler as they were when they were saved.
+    pub(crate) fn restore(
+        &self,
+        plan: &EnginePlan,
+        saved_searcher: &Snapshot,
+        saved_scheduler: &Snapshot,
+    ) -> Result<Plugins, Box<PluginFault>> {
+        let (searcher, scheduler) = setups(plan);
+        Ok(Plugins {
+            searcher: self
+                .searcher
+                .restore_searcher(saved_searcher, &searcher, &plan.limits)?,
+            scheduler: self.scheduler.restore_scheduler(
+                saved_scheduler,
+                &scheduler,
+                &plan.limits,
+            )?,
+        })
+    }
+
+    /// What all trials share.
+    pub(crate) fn factory(&self, limits: Limits, options: &RunOptions) -> Factory {
+        Factory {
+            plugin: self.trainable.clone(),
+            limits,
+            data: Arc::clone(&self.data),
+            grants: self.grants.clone(),
+            hook: options.hook.clone(),
+            chunks: options.chunks.clone(),
+            verify: options.verify,
+        }
+    }
+}
+
+/// What the searcher and the scheduler are started with.
+fn setups(plan: &EnginePlan) -> (Setup, Setup) {
+    let setup = |role: &str, options: &str| Setup {
+        space: plan.space.clone(),
+        objectives: plan.objectives.clone(),
+        constraints: plan.constraints.clone(),
+        time_attr: plan.time_attr.clone(),
+        max_t: plan.max_t,
+        trials: plan.trials,
+        slots: plan.slots,
+        seed: seeds::role(plan.seed, role),
+        options: options.to_owned(),
+    };
+    // With several objectives a scheduler sees the first.
+    let mut for_scheduler = setup("scheduler", &plan.scheduler.1);
+    for_scheduler.objectives.truncate(1);
+    (setup("searcher", &plan.searcher.1), for_scheduler)
 }

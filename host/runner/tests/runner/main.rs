@@ -7,7 +7,10 @@
     reason = "helpers of tests may panic"
 )]
 
+mod clones;
+mod replays;
 mod same_bits;
+mod snapshots;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -56,6 +59,9 @@ fn guest(name: &str) -> &'static Path {
         "probe" => tune_test_artifacts::TRIAL_PROBE,
         "scheduler_traps" => tune_test_artifacts::SCHEDULER_TRAPS,
         "pauses_all" => tune_test_artifacts::SCHEDULER_PAUSES_ALL,
+        "script" => tune_test_artifacts::SCHEDULER_SCRIPT,
+        "diary" => tune_test_artifacts::TRIAL_DIARY,
+        "ballast" => tune_test_artifacts::TRIAL_BALLAST,
         other => panic!("no guest {other}"),
     })
 }
@@ -93,7 +99,10 @@ fn parts(plan: &EnginePlan) -> RunParts {
         searcher: plugin(&plan.searcher.0),
         scheduler: plugin(&plan.scheduler.0),
         data: Arc::new(DataSets::default()),
-        grants: Grants::default(),
+        grants: Grants {
+            artifact: plan.trainable == "diary",
+            ..Grants::default()
+        },
     }
 }
 
@@ -112,7 +121,11 @@ struct Story {
     rows: u64,
     restored: u64,
     retried: u64,
+    exploits: u64,
+    remarks: Vec<String>,
     stop_after: Option<(u64, Arc<Shutdown>)>,
+    /// Not even steps in flight are finished, and nothing more is written.
+    at_once: bool,
 }
 
 impl Observer for Story {
@@ -123,15 +136,24 @@ impl Observer for Story {
         self.failures = engine.trials().iter().map(kind).collect();
         let retries = |n: &&Note| matches!(n, Note::Retried(..));
         self.retried += handover.notes.iter().filter(retries).count() as u64;
+        let exploits = |n: &&Note| matches!(n, Note::Exploited { .. });
+        self.exploits += handover.notes.iter().filter(exploits).count() as u64;
         if let Some((after, shutdown)) = &self.stop_after
             && self.rows == *after
         {
             shutdown.request();
+            if self.at_once {
+                shutdown.request();
+            }
         }
     }
 
     fn restored(&mut self, _: &Engine, _: &Handover, _: Wall) {
         self.restored += 1;
+    }
+
+    fn remark(&mut self, text: &str) {
+        self.remarks.push(text.to_owned());
     }
 }
 
@@ -159,6 +181,10 @@ fn run(
     let shutdown = match &story.stop_after {
         Some((_, shutdown)) => Arc::clone(shutdown),
         None => Arc::default(),
+    };
+    let options = RunOptions {
+        chunks: Some(run_dir.chunks().clone()),
+        ..options
     };
     let summary = tune_runner::resume(
         plan.clone(),

@@ -51,6 +51,26 @@ mod scheduler_pauses_all {
     }
 }
 
+mod scheduler_script {
+    use super::*;
+
+    #[test]
+    fn lets_a_trial_go_on_from_the_kept_state_of_another() {
+        let lab = Lab::new();
+        let experiment = Experiment::of(tune_test_artifacts::TRIAL_BALLAST)
+            .trials(2)
+            .top("max_t = 6\nslots = 2")
+            .space("rate = { uniform = [0.5, 1.0] }")
+            .table(&format!(
+                "[scheduler]\nplugin = {:?}\nscript = [\"0@4 keep\", \"1@2 pause\", \"0@5 exploit 1 0 0.75\"]",
+                tune_test_artifacts::SCHEDULER_SCRIPT
+            ));
+        lab.run(&experiment, &[]).exits(0);
+        // It was after its second report; it went on from the fourth of the other.
+        assert_eq!(lab.trial("exp", 1)["iterations"], 6);
+    }
+}
+
 mod scheduler_stops_unknown {
     use super::*;
 

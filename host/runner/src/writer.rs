@@ -1,0 +1,272 @@
+//! The thread that writes snapshots nobody waits for. Each is written only once the row that led to
+//! it is committed: the thread waits for that, the coordinator never does.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tune_core::Point;
+use tune_core::records::{Config, TrialInfo};
+use tune_runtime::{Control, Snapshot};
+use tune_store::{ChunkStore, Journal, SnapshotInfo, SnapshotKey, SnapshotOf, StoreError};
+
+use crate::errand::Durable;
+use crate::factory::Factory;
+use crate::state_file;
+
+/// Snapshots that wait to be written, at most: they hold memory.
+const MAX_QUEUED: usize = 64;
+
+/// What is to be done, in order.
+pub(crate) enum Order {
+    /// Write the state of a trial.
+    State {
+        point: Point,
+        durable: Durable,
+        snapshot: Snapshot,
+    },
+    /// Write the searcher and the scheduler as they are after a row.
+    Deciders {
+        sequence: u64,
+        searcher: Snapshot,
+        scheduler: Snapshot,
+    },
+    /// Remove what is older than `horizon` and not to be kept.
+    Retain { keep: BTreeSet<u64>, horizon: u64 },
+}
+
+/// What was done.
+pub(crate) struct Wrote {
+    pub(crate) infos: Vec<SnapshotInfo>,
+    pub(crate) error: Option<StoreError>,
+    /// Bytes of the state that was to be written.
+    pub(crate) bytes: u64,
+    /// Without the time for the row.
+    pub(crate) took: Duration,
+    /// Why the portable form was left out, if it should have been there.
+    pub(crate) unportable: Option<String>,
+}
+
+#[derive(Default)]
+struct State {
+    orders: VecDeque<Order>,
+    /// An order is being carried out.
+    busy: bool,
+    wrote: Vec<Wrote>,
+    /// Rows that are committed.
+    committed: u64,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Std mutex: held for a push or a pop.
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Consistent at every point where a holder could panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread and what it is to do.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(crate) fn new(
+        chunks: ChunkStore,
+        journal: &Journal,
+        factory: Arc<Factory>,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let told = Arc::clone(&shared);
+        journal.subscribe(Box::new(move |rows| {
+            if let Some(last) = rows.last() {
+                told.lock().committed = last.sequence.saturating_add(1);
+                told.changed.notify_all();
+            }
+        }));
+        {
+            let mut state = shared.lock();
+            state.committed = state.committed.max(journal.committed());
+        }
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("snapshots".to_owned())
+            .spawn(move || work(&theirs, &chunks, &factory))?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    pub(crate) fn push(&self, order: Order) {
+        self.shared.lock().orders.push_back(order);
+        self.shared.changed.notify_all();
+    }
+
+    /// Orders that are not carried out yet.
+    pub(crate) fn queued(&self) -> usize {
+        let state = self.shared.lock();
+        state.orders.len() + usize::from(state.busy)
+    }
+
+    /// It has so much to do that more should not be wanted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queued() >= MAX_QUEUED
+    }
+
+    /// What was done since the last call.
+    pub(crate) fn wrote(&self) -> Vec<Wrote> {
+        std::mem::take(&mut self.shared.lock().wrote)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic there costs the snapshots that were to come, and nobody needs them now.
+            drop(thread.join());
+        }
+    }
+}
+
+fn work(shared: &Shared, chunks: &ChunkStore, factory: &Factory) {
+    loop {
+        let order = {
+            let mut state = shared.lock();
+            state.busy = false;
+            loop {
+                if state.closed {
+                    return;
+                }
+                let row = match state.orders.front() {
+                    Some(Order::State { durable, .. }) => Some(durable.sequence),
+                    Some(Order::Deciders { sequence, .. }) => Some(*sequence),
+                    Some(Order::Retain { .. }) => None,
+                    None => {
+                        state = shared.wait(state);
+                        continue;
+                    }
+                };
+                if row.is_none_or(|row| row < state.committed) {
+                    break;
+                }
+                state = shared.wait(state);
+            }
+            state.busy = true;
+            state.orders.pop_front()
+        };
+        if let Some(order) = order {
+            let wrote = carry_out(order, chunks, factory);
+            shared.lock().wrote.push(wrote);
+        }
+    }
+}
+
+fn carry_out(order: Order, chunks: &ChunkStore, factory: &Factory) -> Wrote {
+    let began = Instant::now();
+    let mut wrote = Wrote {
+        infos: Vec::new(),
+        error: None,
+        bytes: 0,
+        took: Duration::ZERO,
+        unportable: None,
+    };
+    let key = |of, sequence| SnapshotKey { of, sequence };
+    let periodic = tune_store::Purpose::Periodic;
+    let mut write = |key, purpose, snapshot: &Snapshot, portable: Option<&[u8]>| {
+        wrote.bytes = wrote.bytes.saturating_add(snapshot.byte_len());
+        match state_file::write(chunks, key, purpose, snapshot, portable) {
+            Ok(info) => wrote.infos.push(info),
+            Err(error) => wrote.error = Some(error),
+        }
+        wrote.error.is_none()
+    };
+    match order {
+        Order::State {
+            point,
+            durable,
+            snapshot,
+        } => {
+            let portable = portable_form(&snapshot, factory);
+            let bytes = portable.as_ref().and_then(|p| p.as_deref().ok());
+            let key = key(
+                SnapshotOf::Trial {
+                    trial: point.trial,
+                    reports: point.reports,
+                },
+                durable.sequence,
+            );
+            write(key, durable.purpose, &snapshot, bytes);
+            wrote.unportable = portable.and_then(Result::err);
+        }
+        Order::Deciders {
+            sequence,
+            searcher,
+            scheduler,
+        } => {
+            if write(
+                key(SnapshotOf::Searcher, sequence),
+                periodic,
+                &searcher,
+                None,
+            ) {
+                write(
+                    key(SnapshotOf::Scheduler, sequence),
+                    periodic,
+                    &scheduler,
+                    None,
+                );
+            }
+        }
+        Order::Retain { keep, horizon } => {
+            let kept = chunks.retain(&|info| info.id > horizon || keep.contains(&info.id));
+            wrote.error = kept.err();
+        }
+    }
+    wrote.took = began.elapsed();
+    wrote
+}
+
+/// The state in the trainable's own form, if it has one: said by a copy, so that the trial itself is
+/// not disturbed.
+fn portable_form(snapshot: &Snapshot, factory: &Factory) -> Option<Result<Vec<u8>, String>> {
+    if !factory.plugin.has_portable_state() {
+        return None;
+    }
+    let info = TrialInfo {
+        trial: 0,
+        seed: 0,
+        workers: 1,
+        restoring: true,
+    };
+    let control = Arc::new(Control::new());
+    control.arm(factory.limits.wall_per_step);
+    let start = factory.start(&info, &Config::default(), &control);
+    let said = factory
+        .plugin
+        .restore_trial(start, snapshot, 0)
+        .and_then(|mut copy| {
+            let mut bytes = Vec::new();
+            copy.save_portable(&mut |chunk| bytes.extend_from_slice(chunk))?;
+            Ok(bytes)
+        });
+    Some(said.map_err(|fault| fault.to_string()))
+}

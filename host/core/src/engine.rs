@@ -7,43 +7,9 @@ use tune_space::{Config, Creation, Ending, Space, TrialId};
 use crate::flight::{Cost, Flight};
 use crate::handover::Turnover;
 use crate::trial::{Best, Phase, Trial};
-use crate::{Deciders, EnginePlan, Entry, Event, Handover, Point, Recorded, StepEnd, Stop, seeds};
-
-/// How many trials stand where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Created, not run yet.
-    pub pending: usize,
-    /// With a step in flight.
-    pub running: usize,
-    /// Waiting for the scheduler.
-    pub paused: usize,
-    /// Ended by themselves.
-    pub finished: usize,
-    /// Ended by the scheduler or the user.
-    pub stopped: usize,
-    /// Failed for good.
-    pub failed: usize,
-}
-
-impl Counts {
-    fn of(&mut self, phase: Phase) -> &mut usize {
-        match phase {
-            Phase::Pending => &mut self.pending,
-            Phase::Running => &mut self.running,
-            Phase::Paused => &mut self.paused,
-            Phase::Ended(Ending::Finished) => &mut self.finished,
-            Phase::Ended(Ending::Stopped) => &mut self.stopped,
-            Phase::Ended(Ending::Failed(_)) => &mut self.failed,
-        }
-    }
-
-    /// Trials that are over.
-    #[must_use]
-    pub fn ended(&self) -> usize {
-        self.finished + self.stopped + self.failed
-    }
-}
+use crate::{
+    Counts, Deciders, EnginePlan, Entry, Event, Handover, Point, Recorded, StepEnd, Stop, seeds,
+};
 
 /// The state of a run.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 
 mod actions;
 mod admit;
+mod counts;
 mod creation;
 mod deciders;
 mod derive;
@@ -23,10 +24,11 @@ mod stop;
 mod trial;
 
 pub use admit::{RESERVED_METRICS, WALL_METRICS};
+pub use counts::Counts;
 pub use deciders::{Checked, Deciders, Recorded};
 pub use derive::{DeriveError, evaluate, validate};
 pub use digest::{Ingredient, hex, plan_digest};
-pub use engine::{Counts, Engine, is_better};
+pub use engine::{Engine, is_better};
 pub use event::{Answer, Changed, Effect, Entry, Event, Failed, Handover, Note, StepEnd};
 pub use fault::PluginFault;
 pub use handover::host_bug;

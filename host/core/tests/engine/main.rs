@@ -6,8 +6,11 @@
     reason = "helpers of tests may panic"
 )]
 
+mod beginnings;
 mod chaos;
-mod clones;
+mod exploits;
+mod legality;
+mod pending;
 mod properties;
 mod rules;
 mod script;

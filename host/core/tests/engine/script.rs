@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use tune_core::records::{
-    Action, Config, Creation, Ending, Failure, FailureKind, Next, Observation, Outcome, Proposal,
-    Report, Suggestion, TrialId, TrialState, Turn,
+    Action, Config, Creation, Ending, Exploit, Failure, FailureKind, Next, Observation, Outcome,
+    Proposal, Report, Suggestion, TrialId, TrialState, Turn,
 };
 use tune_core::{
-    Deciders, Effect, Engine, EnginePlan, Event, Failed, Handover, Note, Order, StepEnd, Stop,
-    Trial,
+    Deciders, Effect, Engine, EnginePlan, Event, Failed, Handover, Note, Order, Point, StepEnd,
+    Stop, Trial,
 };
 
 use crate::plan;
@@ -171,4 +171,43 @@ pub(crate) fn dropped<'a>(handover: &'a Handover) -> Vec<&'a str> {
 pub(crate) fn effects(handover: &Handover) -> Vec<Effect> {
     let all = handover.effects.iter().cloned();
     all.filter(|e| !matches!(e, Effect::Start { .. })).collect()
+}
+
+pub(crate) fn exploit(target: TrialId, source: TrialId, x: f64) -> Action {
+    Action::Exploit(Exploit {
+        target,
+        source,
+        config: config(x),
+    })
+}
+
+pub(crate) fn point(trial: TrialId, reports: u64) -> Point {
+    Point { trial, reports }
+}
+
+/// Trial 1 was kept after its first report; trial 0 has reported twice.
+pub(crate) fn pair() -> Lab {
+    let mut lab = Lab::of(cloning(2));
+    lab.report(1, vec![Action::Keep(1)]);
+    lab.report(0, vec![]);
+    lab.report(0, vec![]);
+    lab
+}
+
+/// The only reason for which an action was dropped.
+pub(crate) fn refused(lab: &mut Lab, reporter: TrialId, action: Action) -> String {
+    let handover = lab.report(reporter, vec![action]);
+    let why = dropped(&handover);
+    assert_eq!(why.len(), 1, "{why:?}");
+    assert!(effects(&handover).is_empty(), "{:?}", handover.effects);
+    why[0].to_owned()
+}
+
+/// Trial 1 was created and has not run; trial 0 runs.
+pub(crate) fn one_waits() -> Lab {
+    let script = Script {
+        held: vec![1],
+        ..Script::default()
+    };
+    Lab::open(cloning(2), script).0
 }

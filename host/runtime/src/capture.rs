@@ -210,7 +210,7 @@ async fn rebuild_handles(
                     Some(kind) => kind,
                     None => filler()?,
                 };
-                return Err(format_err!("{kind} in slot {slot} cannot be dropped"));
+                accessor.release(&mut *store, kind, slot + 1).await?;
             }
         }
     }

@@ -60,4 +60,4 @@ pub use snapshot::{Snapshot, SnapshotHeader};
 pub use snapshot_error::SnapshotError;
 pub use store::FUEL_YIELD_INTERVAL;
 pub use trainable::Trial;
-pub use tune_snapshot::{Image, ImageBuilder, Snapshotable, Tracking};
+pub use tune_snapshot::{INSTRUMENTATION_VERSION, Image, ImageBuilder, Snapshotable, Tracking};

@@ -25,6 +25,7 @@ pub struct Accessor {
     get: TypedFunc<(u32,), (u64,)>,
     set: TypedFunc<(u32, u64), ()>,
     grow: TypedFunc<(u32, u32), (u32,)>,
+    release: TypedFunc<(u32, u32), ()>,
     adopt: Vec<(HandleKind, Adopt)>,
     globals: usize,
     memories: usize,
@@ -51,6 +52,7 @@ impl Accessor {
                     .ok_or_else(|| missing(name))
             };
             let (get, set, grow) = (index("get")?, index("set")?, index("grow")?);
+            let release = index("release")?;
             let adopters: Vec<_> = (layout.handles.iter())
                 .map(|kind| Ok((*kind, index(kind.adopter())?)))
                 .collect::<wasmtime::Result<_>>()?;
@@ -58,6 +60,7 @@ impl Accessor {
                 get: instance.get_typed_func(&mut store, get)?,
                 set: instance.get_typed_func(&mut store, set)?,
                 grow: instance.get_typed_func(&mut store, grow)?,
+                release: instance.get_typed_func(&mut store, release)?,
                 adopt: (adopters.into_iter())
                     .map(|(kind, index)| Ok((kind, instance.get_typed_func(&mut store, index)?)))
                     .collect::<wasmtime::Result<_>>()?,
@@ -162,5 +165,24 @@ impl Accessor {
         let (index,) =
             (adopter.call_async(&mut store, (resource,)).await).map_err(SnapshotError::Accessor)?;
         Ok(index)
+    }
+
+    /// Drops the handle with this index; its destructor runs.
+    ///
+    /// # Errors
+    /// An index that is no handle of that kind; or as [`Self::adopt`].
+    pub async fn release(
+        &self,
+        mut store: impl AsContextMut<Data: Send>,
+        kind: HandleKind,
+        index: u32,
+    ) -> Result<(), SnapshotError> {
+        let Some(place) = self.adopt.iter().position(|(known, _)| *known == kind) else {
+            return Err(SnapshotError::Accessor(format_err!(
+                "the component does not import {kind}"
+            )));
+        };
+        let call = (self.release).call_async(&mut store, (place as u32, index));
+        call.await.map_err(SnapshotError::Accessor)
     }
 }

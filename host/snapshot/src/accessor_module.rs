@@ -1,6 +1,6 @@
 //! The part that instrumentation appends to a component: a core module that reads and writes the
-//! globals of the others, grows their memories and takes handles, lifted and exported as one
-//! instance.
+//! globals of the others, grows their memories, takes handles and drops them, lifted and exported as
+//! one instance.
 
 use wasm_encoder::{
     Alias, BlockType, CanonicalFunctionSection, CanonicalOption, CodeSection, Component,
@@ -44,8 +44,11 @@ pub(crate) struct Reached {
 const GET: &str = "get";
 const SET: &str = "set";
 const GROW: &str = "grow";
+const RELEASE: &str = "release";
 const ADOPT: &str = "adopt";
-const FUNCTIONS: [&str; 4] = [GET, SET, GROW, ADOPT];
+const FUNCTIONS: [&str; 5] = [GET, SET, GROW, RELEASE, ADOPT];
+/// Those of which there is one; of the last there is one for each kind of handle.
+const SINGLE: [&str; 4] = [GET, SET, GROW, RELEASE];
 
 /// Appends the accessor.
 pub(crate) fn append(component: &mut Component, at: Counts, reached: &Reached) {
@@ -68,8 +71,23 @@ pub(crate) fn append(component: &mut Component, at: Counts, reached: &Reached) {
     for (instance, name) in &reached.memories {
         reach(*instance, ExportKind::Memory, name, &mut memories);
     }
+    for (kind, instance) in &reached.resources {
+        aliases.alias(Alias::InstanceExport {
+            instance: *instance,
+            kind: ComponentExportKind::Type,
+            name: kind.resource().1,
+        });
+    }
+    let mut drops = CanonicalFunctionSection::new();
+    for ((_, ty), function) in (reached.resources.iter().zip(at.types..)).zip(at.core_functions..) {
+        drops.resource_drop(ty);
+        state.push((state.len().to_string(), ExportKind::Func, function));
+    }
     if !state.is_empty() {
         component.section(&aliases);
+    }
+    if !reached.resources.is_empty() {
+        component.section(&drops);
     }
     component.section(&ModuleSection(&module(reached)));
     let mut instances = InstanceSection::new();
@@ -86,13 +104,6 @@ pub(crate) fn append(component: &mut Component, at: Counts, reached: &Reached) {
             name,
         });
     }
-    for (kind, instance) in &reached.resources {
-        aliases.alias(Alias::InstanceExport {
-            instance: *instance,
-            kind: ComponentExportKind::Type,
-            name: kind.resource().1,
-        });
-    }
     component.section(&aliases);
     lift(component, at, &reached.resources);
 }
@@ -104,14 +115,17 @@ fn lift(component: &mut Component, at: Counts, resources: &[(HandleKind, u32)]) 
     (types.function().params([("index", u32_)])).result(Some(u64_.into()));
     (types.function().params([("index", u32_), ("bits", u64_)])).result(None);
     (types.function().params([("index", u32_), ("pages", u32_)])).result(Some(u32_.into()));
-    let mut lifted: Vec<_> = (at.core_functions..)
+    (types.function().params([("kind", u32_), ("handle", u32_)])).result(None);
+    let functions = at.core_functions + resources.len() as u32;
+    let mut lifted: Vec<_> = (functions..)
         .zip(first..)
-        .zip([GET, SET, GROW])
+        .zip(SINGLE)
         .map(|((function, ty), name)| (function, ty, name))
         .collect();
-    let adopt = at.core_functions + 3;
+    let single = SINGLE.len() as u32;
+    let adopt = functions + single;
     for ((kind, _), place) in resources.iter().zip(0..) {
-        let own = first + 3 + 2 * place;
+        let own = first + single + 2 * place;
         types.defined_type().own(at.types + place);
         (types.function())
             .params([("handle", wasm_encoder::ComponentValType::Type(own))])
@@ -142,6 +156,7 @@ fn module(reached: &Reached) -> Module {
     types.ty().function([i32_], [i64_]);
     types.ty().function([i32_, i64_], []);
     types.ty().function([i32_, i32_], [i32_]);
+    types.ty().function([i32_, i32_], []);
     types.ty().function([i32_], [i32_]);
 
     let globals = reached.globals.iter().map(|(_, _, kind)| {
@@ -160,15 +175,20 @@ fn module(reached: &Reached) -> Module {
             page_size_log2: None,
         })
     });
+    // To drop a handle of each kind.
+    let drop = FUNCTIONS.len() as u32;
+    types.ty().function([i32_], []);
+    let drops = (reached.resources.iter()).map(|_| EntityType::Function(drop));
     let mut imports = ImportSection::new();
-    for (entity, place) in globals.chain(memories).zip(0_usize..) {
+    for (entity, place) in globals.chain(memories).chain(drops).zip(0_usize..) {
         imports.import(STATE, &place.to_string(), entity);
     }
 
     let (mut functions, mut exports) = (FunctionSection::new(), ExportSection::new());
+    let imported = reached.resources.len() as u32;
     for (name, index) in FUNCTIONS.into_iter().zip(0..) {
         functions.function(index);
-        exports.export(name, ExportKind::Func, index);
+        exports.export(name, ExportKind::Func, imported + index);
     }
 
     let kinds: Vec<_> = reached.globals.iter().map(|(_, _, kind)| *kind).collect();
@@ -184,6 +204,9 @@ fn module(reached: &Reached) -> Module {
     }));
     code.function(&choose(reached.memories.len(), |code, index| {
         code.local_get(1).memory_grow(index);
+    }));
+    code.function(&choose(reached.resources.len(), |code, index| {
+        code.local_get(1).call(index);
     }));
     let mut adopt = Function::new([]);
     adopt.instructions().local_get(0).end();

@@ -211,4 +211,16 @@ fn handles_are_adopted_at_the_next_free_index() {
     );
     assert_eq!(instance.f("name", 1), 73);
     assert!(adopt(&mut instance, HandleKind::InputStream, 1).is_err());
+
+    // What is released last is given out first.
+    let release = |instance: &mut crate::instance::Running<()>, kind, index| {
+        now(accessor.release(&mut instance.store, kind, index))
+    };
+    release(&mut instance, HandleKind::OutputStream, 1).unwrap();
+    release(&mut instance, HandleKind::Pollable, 2).unwrap();
+    let output = HandleKind::OutputStream;
+    assert_eq!(adopt(&mut instance, output, 74).unwrap(), 2);
+    assert_eq!(adopt(&mut instance, output, 75).unwrap(), 1);
+    assert_eq!((instance.f("name", 1), instance.f("name", 2)), (75, 74));
+    assert!(release(&mut instance, HandleKind::Pollable, 1).is_err());
 }

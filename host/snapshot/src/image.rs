@@ -14,9 +14,9 @@ use crate::runs::Runs;
 
 /// Largest linear memory, in bytes.
 const MAX_BYTES: u64 = 4 << 30;
-/// Ranges that an image maps at most: each costs up to two mappings in every instance that it is
-/// mapped into, of 65,530 that Linux gives a process.
-pub(crate) const MAX_EXTENTS: usize = 256;
+/// Ranges that are mapped into a memory at most: each costs up to two mappings, of 65,530 that Linux
+/// gives a process.
+pub(crate) const MAX_MAPPED: usize = 256;
 /// Zeros up to this length between data are stored with it rather than cut a range in two.
 pub(crate) const SMALL_GAP: usize = 16 * CHUNK;
 
@@ -222,7 +222,7 @@ impl ImageBuilder {
 pub(crate) fn few(ranges: &Runs<()>) -> Runs<()> {
     let mut gap = SMALL_GAP;
     let mut closed = ranges.close_gaps(gap);
-    while closed.count() > MAX_EXTENTS / 2 {
+    while closed.count() > MAX_MAPPED / 2 {
         gap *= 2;
         closed = closed.close_gaps(gap);
     }
@@ -298,7 +298,7 @@ mod tests {
             builder.write_at(chunk * PAGE, &[1]).unwrap();
         }
         let image = builder.finish().unwrap();
-        assert!(image.extents().count() <= MAX_EXTENTS / 2);
+        assert!(image.extents().count() <= MAX_MAPPED / 2);
         let mut byte = [0];
         image.read_at(17 * 100 * PAGE, &mut byte).unwrap();
         assert_eq!(byte, [1]);

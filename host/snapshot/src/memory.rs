@@ -18,10 +18,11 @@ use std::sync::Arc;
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
 use crate::error::HostMemoryError;
+use crate::laid::Laid;
 use crate::layout::{Layout, MemoryLayout};
 use crate::region::Region;
 use crate::tracking::Tracking;
-use crate::view::{Laid, MemoryView};
+use crate::view::MemoryView;
 
 /// What wasmtime holds of a region.
 struct Memory {

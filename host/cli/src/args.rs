@@ -2,6 +2,7 @@
 //! decided in `commands`, once everything else is known.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -37,6 +38,12 @@ pub(crate) enum Command {
     Best(BestArgs),
     /// Compare runs: did they decide the same, and where not
     Compare(CompareArgs),
+    /// Begin a new run from the state of a trial
+    Fork(ForkArgs),
+    /// Do a run, or one of its trials, again and compare each step
+    Replay(ReplayArgs),
+    /// List the states of trials that a run keeps on the disk
+    Snapshots(SnapshotsArgs),
     /// List and examine plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -80,6 +87,10 @@ pub(crate) struct ResumeArgs {
     /// Total number of trials from now on: extends the run
     #[arg(long)]
     pub(crate) trials: Option<u32>,
+    /// Go on although plugins have changed: trials are carried over where the trainable can, else
+    /// they begin anew
+    #[arg(long)]
+    pub(crate) accept_changed_plugin: bool,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
     #[command(flatten)]
@@ -135,6 +146,105 @@ pub(crate) struct CompareArgs {
     /// The runs; the first is what the others are compared with
     #[arg(required = true, num_args = 2..)]
     pub(crate) run: Vec<String>,
+    #[command(flatten)]
+    pub(crate) runs: RunsDir,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// Arguments of `fork`.
+#[derive(Debug, Args)]
+pub(crate) struct ForkArgs {
+    /// The run: its name or its directory
+    pub(crate) run: String,
+    /// The trial, and from which of its iterations [default: the last]
+    #[arg(value_name = "TRIAL[@ITERATION]", required_unless_present = "search")]
+    pub(crate) from: Option<TrialAt>,
+    /// Change a parameter; can be given many times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Where the trial ends, in units of the run's time_attr, instead of the run's max_t
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<f64>,
+    /// Go on with the search of the run too: same searcher and scheduler, which know its results
+    #[arg(long)]
+    pub(crate) search: bool,
+    /// Number of trials of the new run [default: that of the run]
+    #[arg(long, requires = "search", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) trials: Option<u32>,
+    /// Name of the new run, that is of its directory [default: the run's name and `-fork`, numbered]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Seed of the new run [default: from the run's]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    #[command(flatten)]
+    pub(crate) runs: RunsDir,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsDir,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// A trial and one of its iterations, written `3@17`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TrialAt {
+    /// The trial.
+    pub(crate) trial: u32,
+    /// Its `training_iteration`; none: the last.
+    pub(crate) iteration: Option<u64>,
+}
+
+impl FromStr for TrialAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (trial, iteration) = match text.split_once('@') {
+            Some((trial, iteration)) => (trial, Some(iteration)),
+            None => (text, None),
+        };
+        let wrong = |_| format!("`{text}` is no trial: write 3, or 3@17 for its iteration 17");
+        Ok(Self {
+            trial: trial.parse().map_err(wrong)?,
+            iteration: iteration.map(str::parse).transpose().map_err(wrong)?,
+        })
+    }
+}
+
+/// `lr=0.1` as a name and a value.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("write the name of a parameter and its value: lr=0.1".to_owned()),
+    }
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The run: its name or its directory
+    pub(crate) run: String,
+    /// One trial [default: the whole run, searcher and scheduler included]
+    pub(crate) trial: Option<u32>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    #[command(flatten)]
+    pub(crate) runs: RunsDir,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsDir,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// Arguments of `snapshots`.
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotsArgs {
+    /// The run: its name or its directory
+    pub(crate) run: String,
     #[command(flatten)]
     pub(crate) runs: RunsDir,
     #[command(flatten)]
@@ -295,6 +405,24 @@ mod tests {
     }
 
     #[test]
+    fn a_fork_takes_a_trial_an_iteration_and_changes() {
+        let parse = |words: &[&str]| {
+            let all = ["tune-host", "fork", "run"].iter().chain(words);
+            match Cli::try_parse_from(all).unwrap().command {
+                Command::Fork(args) => args,
+                other => panic!("{other:?}"),
+            }
+        };
+        let args = parse(&["3@17", "--set", "lr=0.1", "--set", "text=a=b"]);
+        let (trial, iteration) = (3, Some(17));
+        assert_eq!(args.from, Some(TrialAt { trial, iteration }));
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(args.set, [pair("lr", "0.1"), pair("text", "a=b")]);
+        assert_eq!(parse(&["3"]).from.unwrap().iteration, None);
+        assert_eq!(parse(&["--search"]).from, None);
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for words in [
             ["run", "a.toml", "--threads", "0"].as_slice(),
@@ -302,6 +430,14 @@ mod tests {
             &["compare", "one"],
             &["best", "run", "--scope", "first"],
             &["show", "run", "-1"],
+            &["fork", "run"],
+            &["fork", "run", "x"],
+            &["fork", "run", "3@"],
+            &["fork", "run", "3@-1"],
+            &["fork", "run", "3", "--set", "lr"],
+            &["fork", "run", "3", "--set", "=1"],
+            &["fork", "run", "3", "--trials", "5"],
+            &["replay", "run", "x"],
         ] {
             let all = ["tune-host"].iter().chain(words);
             assert!(Cli::try_parse_from(all).is_err(), "{words:?}");

@@ -251,6 +251,18 @@ impl Catalog {
             .collect()
     }
 
+    /// The names of all searchers that do not learn from results.
+    pub(crate) fn searchers_that_do_not_learn(&self) -> Vec<&str> {
+        self.candidates()
+            .filter(|candidate| {
+                candidate
+                    .inspect()
+                    .is_ok_and(|i| i.kind == PluginKind::Searcher && !i.manifest.learns)
+            })
+            .map(|candidate| candidate.name.as_str())
+            .collect()
+    }
+
     /// A plugin by its path or name; paths are taken from `base`.
     ///
     /// # Errors

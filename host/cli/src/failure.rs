@@ -13,6 +13,8 @@ pub(crate) enum Verdict {
     Done,
     /// The run came to its end, but some trials failed.
     SomeFailed,
+    /// What was done again came out differently.
+    Different,
     /// The run stopped before its end and can be resumed.
     Resumable,
 }
@@ -22,7 +24,7 @@ impl Verdict {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::SomeFailed => 1,
+            Self::SomeFailed | Self::Different => 1,
             Self::Resumable => 4,
         }
     }

@@ -113,6 +113,8 @@ pub(crate) struct History {
     pub(crate) rows: Vec<Row>,
     /// What views show.
     pub(crate) view: RunView,
+    /// The state of the run after its last row.
+    pub(crate) engine: Engine,
 }
 
 impl History {
@@ -198,6 +200,7 @@ impl History {
             total: engine.plan().trials,
             rows,
             view,
+            engine,
         })
     }
 

@@ -1,14 +1,18 @@
 //! The tune-host command: arguments, wiring, exit codes, messages for people.
 
 mod args;
+mod assignments;
 mod catalog;
 mod commands;
+mod compatibility;
 mod data;
 mod failure;
 mod feed;
 mod history;
+mod lineage;
 mod machine;
 mod observer;
+mod origin;
 mod outcome;
 mod output;
 mod prepare;

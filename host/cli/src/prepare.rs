@@ -15,8 +15,9 @@ use tune_runtime::{
 use tune_store::{Header, PluginRecord};
 
 use crate::catalog::{Candidate, Catalog, Source};
+use crate::compatibility::{self, Named};
 use crate::failure::Failure;
-use crate::history::start_digest;
+use crate::history::{History, start_digest};
 use crate::output;
 use crate::settings::Settings;
 use crate::{data, machine};
@@ -39,6 +40,7 @@ pub(crate) struct Prepared {
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let options = RuntimeOptions {
         cache_dir: machine::cache_dir(),
+        ..RuntimeOptions::default()
     };
     match Runtime::new(options) {
         Ok(runtime) => Ok(runtime),
@@ -103,6 +105,20 @@ pub(crate) fn new_run(
         check_options(experiment, one, &mut plan, &mut wrong);
         check_wishes(experiment, one, &mut wrong);
     }
+    plan.clones = chosen.iter().any(|one| one.inspection.manifest.clones);
+    // Of options that are not right nothing follows.
+    if wrong.is_empty()
+        && let [trainable, searcher, scheduler] = chosen.as_slice()
+    {
+        let plugins = [trainable, searcher, scheduler].map(|one| Named {
+            name: &one.candidate.name,
+            inspection: &one.inspection,
+        });
+        let key = key_of(experiment, PluginKind::Scheduler);
+        let key = key.split('.').next().unwrap_or_default();
+        let others = catalog.searchers_that_do_not_learn();
+        wrong = compatibility::check(experiment, &plan, plugins, key, &others);
+    }
     let mut sets = DataSets::new();
     let mut hashes = Vec::new();
     for (index, set) in experiment.data.iter().enumerate() {
@@ -146,93 +162,260 @@ pub(crate) fn new_run(
     Ok(prepared)
 }
 
-/// A run that goes on: the same plugins and data, or none.
+/// What to do about a plugin or data set that is not what the run began with.
+pub(crate) enum Changes {
+    /// Refuse it. With a command that would go on all the same, if there is one.
+    Refused(Option<String>),
+    /// Go on with what is there now.
+    Accepted,
+}
+
+/// An old run with what was found in the place of its plugins and data.
+pub(crate) struct Old {
+    /// Ready to go on.
+    pub(crate) prepared: Prepared,
+    /// What is not as it was, for people.
+    pub(crate) changed: Vec<String>,
+    /// Roles and hashes of that.
+    pub(crate) accepted: Vec<(String, String)>,
+}
+
+/// Looks for what an old run was made of.
+struct Search<'a> {
+    header: &'a Header,
+    settings: &'a Settings,
+    catalog: &'a Catalog,
+    /// Hashes by role that took the place of the recorded ones.
+    accepted: &'a Map<String, Value>,
+    changes: &'a Changes,
+    /// What is not as it was: role, hash, and in words.
+    found: Vec<(String, String, String)>,
+}
+
+/// A run that goes on: the same plugins and data, or none, or what took their place.
 pub(crate) fn old_run(
-    plan: EnginePlan,
-    header: &Header,
+    history: &History,
     settings: &Settings,
     catalog: &Catalog,
     runtime: &Runtime,
-) -> Result<Prepared, Failure> {
+    accepted: &Map<String, Value>,
+    changes: &Changes,
+) -> Result<Old, Failure> {
+    let mut search = Search {
+        header: &history.header,
+        settings,
+        catalog,
+        accepted,
+        changes,
+        found: Vec::new(),
+    };
     let mut chosen = Vec::new();
     for kind in PluginKind::ALL {
-        let role = kind.name();
-        let recorded = header
-            .plugins
-            .iter()
-            .find(|record| record.role == role)
-            .ok_or_else(|| Failure::usage(format!("the run does not say which {role} it has")))?;
-        chosen.push(same_plugin(kind, recorded, settings, catalog)?);
+        chosen.push(search.plugin(kind)?);
     }
-    let mut sets = DataSets::new();
-    let mut hashes = Vec::new();
-    for (name, path) in &settings.data {
-        let hash = data::grant(&mut sets, name, path).map_err(|error| {
-            Failure::usage(format!(
-                "data set `{name}`: cannot read {}: {error}\n  hint: a run goes on with the data that \
-                 it began with: put them back",
-                path.display()
-            ))
-        })?;
-        let role = data_role(name);
-        let recorded = header.plugins.iter().find(|record| record.role == role);
-        if recorded.is_none_or(|record| record.hash != hash.to_hex().as_str()) {
-            return Err(Failure::usage(format!(
-                "data set `{name}` has changed since the run began: {}\n  hint: a run goes on with the \
-                 data that it began with: put them back, or begin a new run",
-                path.display()
-            )));
-        }
-        hashes.push((name.clone(), hash));
-    }
-    let grants = Grants {
-        artifact: settings.grant_artifact,
-        virtual_cost: settings.grant_virtual_cost,
-    };
+    let (sets, hashes) = search.data()?;
+    let found = search.found;
     let files = settings.plugins.clone();
-    assemble(plan, chosen, sets, &hashes, grants, files, runtime)
+    let plan = history.plan.clone();
+    let grants = granted(settings);
+    let mut prepared = assemble(plan, chosen, sets, &hashes, grants, files, runtime)?;
+    // The chain began with what the run began with, whatever goes on with it.
+    prepared.digest = start_digest(&history.plan, &history.header.plugins)?;
+    let (mut changed, mut accepted) = (Vec::new(), Vec::new());
+    for (role, hash, what) in found {
+        changed.push(what);
+        accepted.push((role, hash));
+    }
+    Ok(Old {
+        prepared,
+        changed,
+        accepted,
+    })
 }
 
-/// The plugin that a run was begun with.
-fn same_plugin(
-    kind: PluginKind,
-    recorded: &PluginRecord,
+/// A new run with the trainable and the data of an old one, and its searcher and scheduler too if
+/// `search`, else with those that only carry one trial out.
+pub(crate) fn forked(
+    mut plan: EnginePlan,
+    history: &History,
     settings: &Settings,
     catalog: &Catalog,
-) -> Result<Chosen, Failure> {
-    let (role, name) = (kind.name(), &recorded.name);
-    let file = settings.plugins.iter().find(|(of, _)| of == role);
-    let candidate = match file {
-        Some((_, path)) => catalog.find(&path.to_string_lossy(), Some(kind), Path::new("")),
-        None => catalog.embedded(name, kind),
+    runtime: &Runtime,
+    accepted: &Map<String, Value>,
+    search: bool,
+) -> Result<Prepared, Failure> {
+    let mut old = Search {
+        header: &history.header,
+        settings,
+        catalog,
+        accepted,
+        changes: &Changes::Refused(None),
+        found: Vec::new(),
+    };
+    let mut chosen = vec![old.plugin(PluginKind::Trainable)?];
+    let mut files = settings.plugins.clone();
+    if search {
+        chosen.push(old.plugin(PluginKind::Searcher)?);
+        chosen.push(old.plugin(PluginKind::Scheduler)?);
+    } else {
+        files.retain(|(role, _)| role == PluginKind::Trainable.name());
+        for (kind, (name, options)) in [
+            (PluginKind::Searcher, &mut plan.searcher),
+            (PluginKind::Scheduler, &mut plan.scheduler),
+        ] {
+            let found = catalog.embedded(name, kind);
+            let candidate = found.map_err(|unknown| Failure::usage(unknown.message))?;
+            let inspection = candidate.inspect().map_err(|error| rejected(&error))?;
+            let filled = inspection.manifest.check_options(&Map::new());
+            *options = Value::Object(filled.unwrap_or_default()).to_string();
+            chosen.push(Chosen {
+                kind,
+                candidate,
+                inspection,
+            });
+        }
     }
-    .map_err(|unknown| {
-        Failure::usage(format!(
-            "{}\n  hint: a run goes on with the plugins that it began with: put the {role} back",
-            unknown.message
-        ))
-    })?;
-    let hash = blake3::hash(&candidate.bytes);
-    if hash.to_hex().as_str() != recorded.hash {
-        let what = match file {
-            Some((_, path)) => format!(
-                "the {role} `{name}` has changed since the run began: {}\n  hint: put the file back \
-                 that the run began with, or begin a new run",
-                path.display()
+    let (sets, hashes) = old.data()?;
+    let prepared = assemble(
+        plan,
+        chosen,
+        sets,
+        &hashes,
+        granted(settings),
+        files,
+        runtime,
+    )?;
+    let checked = prepared.parts.check(&prepared.plan);
+    checked
+        .map_err(|(role, error)| Failure::usage(format!("the {role} does not start: {error}")))?;
+    Ok(prepared)
+}
+
+fn granted(settings: &Settings) -> Grants {
+    Grants {
+        artifact: settings.grant_artifact,
+        virtual_cost: settings.grant_virtual_cost,
+    }
+}
+
+impl Search<'_> {
+    /// The plugin that the run was begun with.
+    fn plugin(&mut self, kind: PluginKind) -> Result<Chosen, Failure> {
+        let role = kind.name();
+        let recorded = self
+            .header
+            .plugins
+            .iter()
+            .find(|record| record.role == role);
+        let recorded = recorded
+            .ok_or_else(|| Failure::usage(format!("the run does not say which {role} it has")))?;
+        let name = &recorded.name;
+        let file = self.settings.plugins.iter().find(|(of, _)| of == role);
+        let candidate = match file {
+            Some((_, path)) => self
+                .catalog
+                .find(&path.to_string_lossy(), Some(kind), Path::new("")),
+            None => self.catalog.embedded(name, kind),
+        }
+        .map_err(|unknown| {
+            Failure::usage(format!(
+                "{}\n  hint: a run goes on with the plugins that it began with: put the {role} back",
+                unknown.message
+            ))
+        })?;
+        let (place, back) = match file {
+            Some((_, path)) => (
+                format!(": {}", path.display()),
+                "put the file back that the run began with",
             ),
-            None => format!(
-                "the {role} `{name}` of this tune-host has changed since the run began\n  hint: go on \
-                 with the tune-host that began it, or begin a new run"
+            None => (
+                " with this tune-host".to_owned(),
+                "use the tune-host that began it",
             ),
         };
-        return Err(Failure::usage(what));
+        let hash = blake3::hash(&candidate.bytes);
+        self.compare(role, hash, &format!("the {role} `{name}`"), &place, back)?;
+        let inspection = candidate.inspect().map_err(|error| rejected(&error))?;
+        if inspection.kind != kind {
+            return Err(Failure::usage(format!(
+                "`{}` is a {} now, the run needs a {kind}{place}\n  hint: {back}",
+                candidate.name, inspection.kind
+            )));
+        }
+        Ok(Chosen {
+            kind,
+            candidate,
+            inspection,
+        })
     }
-    let inspection = candidate.inspect().map_err(|error| rejected(&error))?;
-    Ok(Chosen {
-        kind,
-        candidate,
-        inspection,
-    })
+
+    /// The data that the run was begun with, and their hashes.
+    fn data(&mut self) -> Result<(DataSets, Vec<(String, blake3::Hash)>), Failure> {
+        let mut sets = DataSets::new();
+        let mut hashes = Vec::new();
+        for (name, path) in &self.settings.data {
+            let hash = data::grant(&mut sets, name, path).map_err(|error| {
+                Failure::usage(format!(
+                    "data set `{name}`: cannot read {}: {error}\n  hint: a run goes on with the data \
+                     that it began with: put them back",
+                    path.display()
+                ))
+            })?;
+            let place = format!(": {}", path.display());
+            let what = format!("data set `{name}`");
+            self.compare(&data_role(name), hash, &what, &place, "put them back")?;
+            hashes.push((name.clone(), hash));
+        }
+        Ok((sets, hashes))
+    }
+
+    /// Compares with what the run began with, or with what took its place.
+    fn compare(
+        &mut self,
+        role: &str,
+        hash: blake3::Hash,
+        what: &str,
+        place: &str,
+        back: &str,
+    ) -> Result<(), Failure> {
+        let recorded = self
+            .header
+            .plugins
+            .iter()
+            .find(|record| record.role == role);
+        let recorded = recorded.map(|record| record.hash.as_str());
+        let accepted = self.accepted.get(role).and_then(Value::as_str);
+        let expected = accepted.or(recorded);
+        let hash = hash.to_hex();
+        if expected == Some(hash.as_str()) {
+            return Ok(());
+        }
+        match self.changes {
+            Changes::Accepted => {
+                let short = |hash: &str| hash.get(..16).unwrap_or_default().to_owned();
+                let before = expected.map_or_else(|| "nothing".to_owned(), short);
+                let words = format!(
+                    "another version of {what} ({before} before, {} now)",
+                    short(&hash)
+                );
+                self.found.push((role.to_owned(), hash.to_string(), words));
+                Ok(())
+            }
+            Changes::Refused(command) => {
+                let or = command.as_ref().map_or_else(
+                    || "or begin a new run".to_owned(),
+                    |command| {
+                        format!(
+                            "or go on with what is there now: `{command} --accept-changed-plugin`"
+                        )
+                    },
+                );
+                Err(Failure::usage(format!(
+                    "{what} has changed since the run began{place}\n  hint: {back}, {or}"
+                )))
+            }
+        }
+    }
 }
 
 /// Finds the plugins that the experiment names and looks into them.
@@ -347,15 +530,6 @@ fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagn
     let mut refuse = |key: &str, message: String, hint: &str| {
         wrong.push(experiment.diagnostic(key, message, hint));
     };
-    if one.kind == PluginKind::Scheduler && (manifest.clones || manifest.changes_config) {
-        refuse(
-            &key_of(experiment, one.kind),
-            format!(
-                "`{name}` clones trials or changes them in mid-training, which needs snapshots: not in this version"
-            ),
-            "use fifo, asha or median-stopping",
-        );
-    }
     if one.kind != PluginKind::Trainable {
         return;
     }

@@ -22,6 +22,9 @@ use crate::{machine, outcome, output, runs_dir};
 
 /// The key under which a run keeps how long it has been running, in milliseconds.
 const ELAPSED: &str = "elapsed_ms";
+/// The key under which a run keeps the hashes of plugins and data that took the place of those that
+/// it began with.
+const ACCEPTED: &str = "accepted";
 
 /// A run that is about to begin or to go on.
 pub(crate) struct Session<'a> {
@@ -43,6 +46,8 @@ pub(crate) struct Session<'a> {
     pub(crate) options: RunOptions,
     /// Running time of earlier processes.
     pub(crate) elapsed_before: Duration,
+    /// Plugins and data that are not those it began with, by role: accepted hashes.
+    pub(crate) accepted: Map<String, Value>,
     /// No progress is shown.
     pub(crate) quiet: bool,
     /// As asked for on the command line.
@@ -55,6 +60,22 @@ pub(crate) fn elapsed(status: &RunStatus, header: &Header, rows: &[Row]) -> Dura
     // It was killed: the time between its creation and its last row is the best that is known.
     let known = noted.or_else(|| Some(rows.last()?.wall_ms.saturating_sub(header.created_ms)));
     Duration::from_millis(known.unwrap_or(0))
+}
+
+/// The hashes of what took the place of plugins and data that the run began with, by role.
+pub(crate) fn accepted(status: &RunStatus) -> Map<String, Value> {
+    let accepted = status.summary.get(ACCEPTED).and_then(Value::as_object);
+    accepted.cloned().unwrap_or_default()
+}
+
+/// A run that goes on, with what was accepted before.
+pub(crate) fn running(accepted: &Map<String, Value>) -> RunStatus {
+    let mut status = RunStatus::running();
+    if !accepted.is_empty() {
+        let value = Value::Object(accepted.clone());
+        status.summary.insert(ACCEPTED.to_owned(), value);
+    }
+    status
 }
 
 /// Unix time in milliseconds.
@@ -88,6 +109,7 @@ pub(crate) fn options(
     let threads = wanted.map_or_else(machine::cores, |threads| threads as usize);
     Ok(RunOptions {
         time_budget: settings.time_budget,
+        snapshots: settings.snapshot_policy(),
         ..RunOptions::new(
             threads.min(by_memory).min(plan.slots as usize).max(1),
             run_memory,
@@ -179,6 +201,7 @@ impl Session<'_> {
             path,
             journal,
             prepared,
+            accepted,
             format,
             ..
         } = self;
@@ -191,6 +214,9 @@ impl Session<'_> {
         };
         let objective = prepared.plan.objectives.first();
         let mut summary = Map::new();
+        if !accepted.is_empty() {
+            summary.insert(ACCEPTED.to_owned(), accepted.into());
+        }
         summary.insert(
             ELAPSED.to_owned(),
             json!(u64::try_from(elapsed.as_millis()).unwrap_or(0)),
@@ -324,7 +350,7 @@ fn plural(count: usize, word: &str) -> String {
 }
 
 /// What Ctrl-C, and a request of the system to end, ask for.
-fn on_request() -> Result<Arc<Shutdown>, Failure> {
+pub(crate) fn on_request() -> Result<Arc<Shutdown>, Failure> {
     let shutdown = Arc::new(Shutdown::default());
     let theirs = Arc::clone(&shutdown);
     ctrlc::set_handler(move || {

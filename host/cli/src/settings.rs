@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tune_experiment::{ExperimentPlan, Grants, Outputs};
-use tune_store::Header;
+use tune_experiment::{ExperimentPlan, Grants, Outputs, Snapshots};
+use tune_runner::{RunOptions, SnapshotPolicy};
+use tune_store::{ChunkStore, Header};
 
 use crate::failure::Failure;
 
@@ -15,7 +16,7 @@ use crate::failure::Failure;
 const KEY: &str = "settings";
 
 /// What a run keeps beside its plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Settings {
     /// The experiment's name.
     pub(crate) experiment: String,
@@ -39,6 +40,9 @@ pub(crate) struct Settings {
     pub(crate) run_memory: Option<u64>,
     /// Trial threads.
     pub(crate) threads: Option<u32>,
+    /// When states are written and which are kept; runs from before there were any have the default.
+    #[serde(default)]
+    pub(crate) snapshots: Snapshots,
 }
 
 impl Settings {
@@ -81,6 +85,38 @@ impl Settings {
             time_budget: experiment.time_budget,
             run_memory: experiment.run_memory,
             threads: experiment.threads,
+            snapshots: experiment.snapshots,
+        }
+    }
+
+    /// When states are written and which are kept, as the runner takes it.
+    pub(crate) fn snapshot_policy(&self) -> SnapshotPolicy {
+        let Snapshots {
+            keep,
+            keep_best,
+            interval,
+            at_end,
+            max_overhead,
+            // The store's own.
+            disk_bytes: _,
+        } = self.snapshots;
+        SnapshotPolicy {
+            interval,
+            keep,
+            keep_best,
+            at_end,
+            max_share: max_overhead,
+        }
+    }
+
+    /// Lets the runner write states here, within the quota.
+    pub(crate) fn equip(&self, options: RunOptions, chunks: &ChunkStore) -> RunOptions {
+        if let Some(bytes) = self.snapshots.disk_bytes {
+            chunks.set_quota(bytes);
+        }
+        RunOptions {
+            chunks: Some(chunks.clone()),
+            ..options
         }
     }
 

@@ -1,7 +1,9 @@
 //! Which build this is: runs note it down, as digests are promised within one build only.
 
 use tune_core::PLAN_FORMAT;
-use tune_runtime::{CONTRACT_VERSION, FUEL_YIELD_INTERVAL};
+use tune_runtime::{CONTRACT_VERSION, FUEL_YIELD_INTERVAL, INSTRUMENTATION_VERSION};
+
+use crate::output;
 
 /// Names the exact versions that this build was made of.
 const LOCK: &str = include_str!("../../../Cargo.lock");
@@ -20,12 +22,25 @@ fn locked(package: &str) -> Option<&'static str> {
 pub(crate) fn build() -> String {
     format!(
         "tune-host {}, wasmtime {}, contract {CONTRACT_VERSION}, plan format {PLAN_FORMAT}, yield \
-         interval {FUEL_YIELD_INTERVAL}, {}-{}",
+         interval {FUEL_YIELD_INTERVAL}, instrumentation {INSTRUMENTATION_VERSION}, {}-{}",
         env!("CARGO_PKG_VERSION"),
         wasmtime(),
         std::env::consts::ARCH,
         std::env::consts::OS,
     )
+}
+
+/// Whether a run was begun by this build; if not, says so.
+pub(crate) fn is_builder(begun_by: &str) -> bool {
+    let now = build();
+    if begun_by == now {
+        return true;
+    }
+    output::note(&format!(
+        "warning: the run was begun by another build; its digest cannot be compared from here on\n  \
+         begun by {begun_by}\n  now      {now}"
+    ));
+    false
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use tune_core::EnginePlan;
 
 use crate::{
@@ -39,7 +40,8 @@ pub struct Outputs {
 }
 
 /// When states of trials are written to the disk, and which of them are kept. Changes no decision.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshots {
     /// The newest of every live trial that are kept; at least 1. By default 1.
     pub keep: u32,

@@ -45,7 +45,7 @@ pub fn runs_table(runs: &[RunSummary], now_ms: u64, width: usize, color: bool) -
 }
 
 /// How long ago, in the largest unit that says it.
-fn age(seconds: u64) -> String {
+pub(crate) fn age(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..60 => (seconds, "s"),
         60..3_600 => (seconds / 60, "min"),

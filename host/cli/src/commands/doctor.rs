@@ -1,7 +1,7 @@
 //! `doctor`: what this machine and this build are, as a bug report needs it.
 
 use serde_json::json;
-use tune_runtime::CONTRACT_VERSION;
+use tune_runtime::{CONTRACT_VERSION, Tracking};
 
 use crate::args::DoctorArgs;
 use crate::failure::{Failure, Verdict};
@@ -11,9 +11,18 @@ use crate::{machine, output, prepare, version};
 const WASM: &str = "component model, SIMD, bulk memory, multi-value, reference types; not threads, garbage \
                     collection, exceptions, 64-bit memories, relaxed SIMD";
 
+/// What that way of finding changed memory means.
+fn about(tracking: Tracking) -> &'static str {
+    match tracking {
+        Tracking::Scan => " (PAGEMAP_SCAN of Linux 6.7)",
+        Tracking::Pagemap => " (/proc/self/pagemap; Linux 6.7 is faster)",
+        Tracking::Copy => " (slower; this system does not tell which pages were written)",
+    }
+}
+
 pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
     // Makes the cache directory as a run would, and warns if that fails.
-    drop(prepare::runtime()?);
+    let tracking = prepare::runtime()?.tracking();
     let cache = machine::cache_dir().map(|path| path.display().to_string());
     let embedded: Vec<&str> = tune_embedded::all()
         .iter()
@@ -33,6 +42,7 @@ pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
             "default_run_memory_bytes": machine::default_run_memory(),
             "cache_dir": cache,
             "wasm": WASM,
+            "dirty_pages": tracking.to_string(),
             "plugins": embedded,
         }))?;
         return Ok(Verdict::Done);
@@ -59,7 +69,7 @@ pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
         ("wasm", WASM.to_owned()),
         (
             "snapshots",
-            "not in this version: a resume runs again what is missing".to_owned(),
+            format!("changed memory is found by {tracking}{}", about(tracking)),
         ),
     ];
     output::lines(lines.map(|(name, value)| format!("{name:<11} {value}")))?;

@@ -4,12 +4,15 @@ mod best;
 mod compare;
 mod completions;
 mod doctor;
+mod fork;
 mod plugin;
+mod replay;
 mod resume;
 mod run;
 mod runs;
 mod schema;
 mod show;
+mod snapshots;
 
 use crate::args::Command;
 use crate::failure::{Failure, Verdict};
@@ -23,6 +26,9 @@ pub(crate) fn execute(command: Command) -> Result<Verdict, Failure> {
         Command::Show(args) => show::show(&args),
         Command::Best(args) => best::best(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::Fork(args) => fork::fork(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Snapshots(args) => snapshots::snapshots(&args),
         Command::Plugin(command) => plugin::plugin(&command),
         Command::Schema => schema::schema(),
         Command::Doctor(args) => doctor::doctor(args),

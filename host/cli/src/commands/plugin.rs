@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tune_core::{Limits, Metering};
 use tune_report::{Column, Table, clean, cut};
-use tune_runtime::{Import, ImportStatus, Inspection};
+use tune_runtime::{Import, ImportStatus, Inspection, PluginKind, Snapshotable};
 
 use crate::args::{PluginArgs, PluginCommand, PluginListArgs};
 use crate::catalog::{Candidate, Catalog, Source};
@@ -228,6 +228,54 @@ fn inspection_json(candidate: &Candidate, inspection: &Inspection) -> Value {
     })
 }
 
+/// What is in the way of snapshots.
+fn constructs_of(inspection: &Inspection) -> &[&'static str] {
+    match &inspection.snapshot {
+        Snapshotable::Yes => &[],
+        Snapshotable::No { constructs } => constructs,
+    }
+}
+
+/// Which of the two kinds of checkpoints a plugin supports, and what follows from that.
+fn state_lines(inspection: &Inspection) -> Vec<String> {
+    let constructs = constructs_of(inspection);
+    let is_trainable = inspection.kind == PluginKind::Trainable;
+    let mut lines = vec![if constructs.is_empty() {
+        "transparent snapshots  yes".to_owned()
+    } else {
+        format!(
+            "transparent snapshots  no: it uses {}",
+            constructs.join(", ")
+        )
+    }];
+    let portable = inspection.has_portable_state();
+    if is_trainable {
+        let word = if portable { "yes" } else { "no" };
+        lines.push(format!("portable state         {word}"));
+    }
+    let so = match (is_trainable, constructs.is_empty(), portable) {
+        (true, true, true) => {
+            "trials are paused, cloned and resumed from their memory, and carried over to another \
+             version of the plugin"
+        }
+        (true, true, false) => {
+            "trials are paused, cloned and resumed from their memory; with another version of the \
+             plugin they begin anew"
+        }
+        (true, false, true) => {
+            "trials are carried over to another version of the plugin; a trial that is resumed does \
+             its steps again, and schedulers that clone are refused"
+        }
+        (true, false, false) => {
+            "a trial that is resumed does its steps again, and schedulers that clone are refused"
+        }
+        (false, true, _) => "a resume goes on from its last snapshot",
+        (false, false, _) => "a resume makes all of its calls again",
+    };
+    lines.push(format!("so                     {so}"));
+    lines
+}
+
 /// Loads it as a run would.
 fn check(args: &PluginArgs) -> Result<(), Failure> {
     let (candidate, inspection) = find(args)?;
@@ -258,6 +306,13 @@ fn check(args: &PluginArgs) -> Result<(), Failure> {
         let mut value = inspection_json(&candidate, &inspection);
         if let Some(object) = value.as_object_mut() {
             object.insert("usable".to_owned(), true.into());
+            let constructs = constructs_of(&inspection);
+            object.insert("snapshots".to_owned(), constructs.is_empty().into());
+            object.insert("not_snapshotable".to_owned(), constructs.into());
+            if inspection.kind == PluginKind::Trainable {
+                let portable = inspection.has_portable_state();
+                object.insert("portable_state".to_owned(), portable.into());
+            }
         }
         return Ok(output::json(&value)?);
     }
@@ -272,5 +327,6 @@ fn check(args: &PluginArgs) -> Result<(), Failure> {
             .iter()
             .map(|i| clean(&import_line(i)).into_owned()),
     );
+    lines.extend(state_lines(&inspection));
     Ok(output::lines(lines)?)
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use tune_runner::{RunOptions, Verify};
-use tune_store::{OpenedRun, RunDir, RunReader, RunState, RunStatus};
+use tune_store::{OpenedRun, RunDir, RunReader, RunState};
 
 use crate::args::ResumeArgs;
 use crate::catalog::Catalog;
 use crate::failure::{Failure, Verdict};
 use crate::history::History;
+use crate::prepare::Changes;
 use crate::session::{self, Session, elapsed};
 use crate::settings::Settings;
 use crate::{output, prepare, runs_dir, version};
@@ -38,39 +39,55 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Verdict, Failure> {
         rows,
     } = opened;
     let elapsed_before = elapsed(&status, &header, &rows);
+    let mut accepted = session::accepted(&status);
     let history = History::fold(&path, header, &status, rows)?;
     check_extension(&path, &history, args.trials)?;
     let settings = Settings::from_header(&history.header)?;
     let options = session::options(&history.plan, &settings, args.machine)?;
-    let same_build = check_build(&history.header.build);
 
     let catalog = Catalog::open(args.plugins.dir.as_deref(), None)?;
     let runtime = prepare::runtime()?;
-    let prepared = prepare::old_run(
-        history.plan.clone(),
-        &history.header,
-        &settings,
-        &catalog,
-        &runtime,
-    )?;
-    journal.set_status(RunStatus::running())?;
+    let changes = if args.accept_changed_plugin {
+        Changes::Accepted
+    } else {
+        Changes::Refused(Some(runs_dir::resume_command(&path)))
+    };
+    let old = prepare::old_run(&history, &settings, &catalog, &runtime, &accepted, &changes)?;
+    let is_builder = version::is_builder(&history.header.build);
+    let mut changed = old.changed;
+    for (role, hash) in old.accepted {
+        accepted.insert(role, hash.into());
+    }
+    let verify = if !accepted.is_empty() {
+        Verify::Nothing
+    } else if is_builder {
+        Verify::Everything
+    } else {
+        Verify::Metrics
+    };
+    if !is_builder {
+        changed.push(format!("this build: {}", version::build()));
+    }
+    for what in &changed {
+        output::note(&format!("going on with {what}"));
+    }
+    journal.set_status(session::running(&accepted))?;
+    let options = settings.equip(options, dir.chunks());
     let verdict = Session {
         path: &path,
         journal,
         header: &history.header,
         settings: &settings,
-        prepared,
+        prepared: old.prepared,
         rows: &history.rows,
         extend: args.trials,
         options: RunOptions {
-            verify: if same_build {
-                Verify::Everything
-            } else {
-                Verify::Metrics
-            },
+            verify,
+            changed: (!changed.is_empty()).then(|| changed.join("; ")),
             ..options
         },
         elapsed_before,
+        accepted,
         quiet: args.machine.quiet,
         format: args.format,
     }
@@ -93,17 +110,4 @@ fn check_extension(path: &Path, history: &History, trials: Option<u32>) -> Resul
         "{} is a run of {planned} trials already\n  hint: --trials is the new total: more than {planned}",
         path.display()
     )))
-}
-
-/// Whether a run was begun by this build.
-fn check_build(begun_by: &str) -> bool {
-    let now = version::build();
-    if begun_by == now {
-        return true;
-    }
-    output::note(&format!(
-        "warning: the run was begun by another build; its digest cannot be compared from here on\n  \
-         begun by {begun_by}\n  now      {now}"
-    ));
-    false
 }

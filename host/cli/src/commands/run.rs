@@ -14,19 +14,25 @@ use crate::catalog::Catalog;
 use crate::failure::{Failure, Verdict};
 use crate::session::{self, Session, now_ms};
 use crate::settings::Settings;
-use crate::{output, prepare, runs_dir, version};
+use crate::{lineage, output, prepare, runs_dir, version};
 
 /// More than an experiment may have; it is refused with a message, but not read whole.
 const MAX_FILE_BYTES: u64 = 2 << 20;
 
 pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
-    let (experiment, seed_drawn) = read(&args.file, args.seed)?;
+    let (mut experiment, seed_drawn) = read(&args.file, args.seed)?;
+    let followed = lineage::resolve(&mut experiment, &args.runs.dir)?;
     let catalog = Catalog::open(args.plugins.dir.as_deref(), Some(&args.file))?;
     for warning in &catalog.warnings {
         output::note(&format!("warning: {warning}"));
     }
     let runtime = prepare::runtime()?;
     let prepared = prepare::new_run(&experiment, &catalog, &runtime)?;
+    if let (Some(of), Some(header)) = (&experiment.lineage, &followed)
+        && let Some(warning) = lineage::differences(of, header, &prepared.records)
+    {
+        output::note(&warning);
+    }
     let settings = Settings::of(&experiment, seed_drawn, prepared.plugin_files.clone());
     let options = session::options(&prepared.plan, &settings, args.machine)?;
     let header = Header {
@@ -41,6 +47,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
     };
     let name = args.name.as_deref();
     let (directory, journal) = runs_dir::create(&args.runs.dir, name, &experiment.name, &header)?;
+    let options = settings.equip(options, directory.chunks());
     Session {
         path: directory.path(),
         journal,
@@ -51,6 +58,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
         extend: None,
         options,
         elapsed_before: Duration::ZERO,
+        accepted: serde_json::Map::new(),
         quiet: args.machine.quiet,
         format: args.format,
     }

@@ -1,0 +1,285 @@
+//! Whether the plugins of a plan fit together: what the scheduler would change in mid-training, the
+//! trainable must be able to take, and the searcher must not learn from. Told from manifests, before
+//! anything runs.
+
+use serde_json::{Map, Value};
+use tune_core::EnginePlan;
+use tune_experiment::{Diagnostic, ExperimentPlan};
+use tune_runtime::{Inspection, Snapshotable};
+
+/// A plugin as far as this is concerned.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// What it is.
+    pub(crate) inspection: &'a Inspection,
+}
+
+/// Checks a plan whose options are filled in. `key` is the scheduler's key in the file; `alternatives`
+/// are searchers that do not learn.
+pub(crate) fn check(
+    experiment: &ExperimentPlan,
+    plan: &EnginePlan,
+    [trainable, searcher, scheduler]: [Named<'_>; 3],
+    key: &str,
+    alternatives: &[&str],
+) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    let manifest = &scheduler.inspection.manifest;
+    if (manifest.changes_config || manifest.clones) && searcher.inspection.manifest.learns {
+        let at = if experiment.locate("searcher").is_some() {
+            "searcher"
+        } else {
+            key
+        };
+        wrong.push(experiment.diagnostic(
+            at,
+            format!(
+                "`{}` changes configurations in mid-training, and `{}` learns which configuration \
+                 gave which result: it would learn what is not so",
+                scheduler.name, searcher.name
+            ),
+            format!(
+                "write searcher = \"{}\"; those that do not learn are {}",
+                alternatives.first().unwrap_or(&"random"),
+                alternatives.join(", ")
+            ),
+        ));
+    }
+    if manifest.changes_config || manifest.clones {
+        let changed = changed_parameters(plan);
+        let fixed = fixed_parameters(trainable.inspection, changed.iter().map(String::as_str));
+        if !fixed.is_empty() {
+            let given = experiment.locate(&format!("{key}.{MUTATIONS}")).is_some();
+            let at = if given {
+                format!("{key}.{MUTATIONS}")
+            } else {
+                key.to_owned()
+            };
+            let hint = if given {
+                format!(
+                    "take {} out of it, or use another trainable",
+                    quoted(&fixed)
+                )
+            } else {
+                let rest = changed
+                    .iter()
+                    .filter(|name| !fixed.contains(&name.as_str()));
+                let rest: Vec<String> = rest.map(|name| format!("{name:?}")).collect();
+                let constant = format!("make {} a constant", quoted(&fixed));
+                if rest.is_empty() {
+                    constant
+                } else {
+                    format!(
+                        "{constant}, or say what may change: {MUTATIONS} = [{}]",
+                        rest.join(", ")
+                    )
+                }
+            };
+            wrong.push(experiment.diagnostic(
+                &at,
+                format!(
+                    "`{}` would change {} in mid-training, and `{}` {}",
+                    scheduler.name,
+                    quoted(&fixed),
+                    trainable.name,
+                    what_can_change(trainable.inspection)
+                ),
+                hint,
+            ));
+        }
+    }
+    if manifest.clones
+        && let Snapshotable::No { constructs } = &trainable.inspection.snapshot
+    {
+        wrong.push(experiment.diagnostic(
+            key,
+            format!(
+                "`{}` clones trials, and states of `{}` cannot be copied: it uses {}",
+                scheduler.name,
+                trainable.name,
+                constructs.join(", ")
+            ),
+            "every clone would do all steps of its donor again: build the trainable without them, or \
+             use a scheduler that does not clone",
+        ));
+    }
+    wrong
+}
+
+/// The option with the names of the parameters that a scheduler changes.
+const MUTATIONS: &str = "hyperparam_mutations";
+/// The option with configurations that a scheduler goes through.
+const STEPS: &str = "steps";
+
+/// The parameters that the scheduler would change: those that its options name, those that differ in
+/// its steps, or else all of the space.
+fn changed_parameters(plan: &EnginePlan) -> Vec<String> {
+    let options: Map<String, Value> = serde_json::from_str(&plan.scheduler.1).unwrap_or_default();
+    let named = options.get(MUTATIONS).and_then(Value::as_array);
+    if let Some(named) = named.filter(|named| !named.is_empty()) {
+        let names = named.iter().filter_map(Value::as_str);
+        return names.map(str::to_owned).collect();
+    }
+    let all = plan.space.iter().map(|parameter| &parameter.name);
+    let Some(steps) = options.get(STEPS).and_then(Value::as_array) else {
+        return all.cloned().collect();
+    };
+    let configs: Vec<&Value> = steps.iter().filter_map(|step| step.get("config")).collect();
+    let first = plan.points_to_evaluate.first();
+    all.filter(|name| {
+        let first = first
+            .and_then(|config| config.get(name))
+            .map(|v| v.to_json());
+        let later = configs.iter().filter_map(|config| config.get(*name));
+        let mut values = first.into_iter().chain(later.cloned());
+        let before = values.next();
+        values.any(|value| before.as_ref() != Some(&value))
+    })
+    .cloned()
+    .collect()
+}
+
+/// Those of some parameters that a trainable cannot change in mid-training.
+pub(crate) fn fixed_parameters<'a>(
+    trainable: &Inspection,
+    names: impl Iterator<Item = &'a str>,
+) -> Vec<&'a str> {
+    let mutable = &trainable.manifest.mutable_parameters;
+    names
+        .filter(|name| !mutable.iter().any(|m| m == name))
+        .collect()
+}
+
+/// `can only change lr, momentum`.
+pub(crate) fn what_can_change(trainable: &Inspection) -> String {
+    let mutable = &trainable.manifest.mutable_parameters;
+    if mutable.is_empty() {
+        "can change no parameter then".to_owned()
+    } else {
+        format!("can only change {}", quoted(mutable))
+    }
+}
+
+/// `a`, `b`
+pub(crate) fn quoted<S: AsRef<str>>(names: &[S]) -> String {
+    let all: Vec<String> = names.iter().map(|n| format!("`{}`", n.as_ref())).collect();
+    all.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tune_runtime::{Manifest, PluginKind};
+
+    fn inspection(kind: PluginKind, manifest: Manifest) -> Inspection {
+        Inspection {
+            kind,
+            contract: "0.1.0".to_owned(),
+            manifest,
+            imports: Vec::new(),
+            exports: Vec::new(),
+            hash: [0; 32],
+            core_modules: 1,
+            snapshot: Snapshotable::Yes,
+            size: 0,
+        }
+    }
+
+    fn trainable(mutable: &[&str]) -> Inspection {
+        let mutable_parameters = mutable.iter().map(|name| (*name).to_owned()).collect();
+        inspection(
+            PluginKind::Trainable,
+            Manifest {
+                mutable_parameters,
+                ..Manifest::default()
+            },
+        )
+    }
+
+    /// What is said of a plan with `lr` and `hidden`.
+    fn said(scheduler: &str, trainable: &Inspection, learns: bool) -> Vec<String> {
+        let text = format!(
+            "version = 1\ntrainable = \"t\"\nmetric = \"m\"\nmode = \"max\"\ntrials = 4\n\
+             [space]\nlr = {{ uniform = [0, 1] }}\nhidden = {{ choice = [1, 2] }}\n\
+             [scheduler]\nplugin = \"pbt\"\n{scheduler}\n"
+        );
+        let experiment = tune_experiment::parse(&text, "x.toml", 0).unwrap();
+        let searcher = inspection(
+            PluginKind::Searcher,
+            Manifest {
+                learns,
+                ..Manifest::default()
+            },
+        );
+        let pbt = inspection(
+            PluginKind::Scheduler,
+            Manifest {
+                clones: true,
+                changes_config: true,
+                ..Manifest::default()
+            },
+        );
+        let named = |name, inspection| Named { name, inspection };
+        let plugins = [
+            named("digits", trainable),
+            named("tpe", &searcher),
+            named("pbt", &pbt),
+        ];
+        let plan = &experiment.engine;
+        check(&experiment, plan, plugins, "scheduler", &["random"])
+            .into_iter()
+            .map(|one| format!("{}: {} | {}", one.line, one.message, one.hint))
+            .collect()
+    }
+
+    #[test]
+    fn what_fits_is_not_complained_of() {
+        assert!(said("", &trainable(&["lr", "hidden"]), false).is_empty());
+        let named = "hyperparam_mutations = [\"lr\"]";
+        assert!(said(named, &trainable(&["lr"]), false).is_empty());
+        let steps = "steps = [{ iteration = 1, config = { lr = 0.5, hidden = 1 } }, \
+                     { iteration = 2, config = { lr = 0.6, hidden = 1 } }]";
+        assert!(said(steps, &trainable(&["lr"]), false).is_empty());
+    }
+
+    #[test]
+    fn a_parameter_that_cannot_change_is_named_with_both_plugins_and_what_to_do() {
+        assert_eq!(
+            said("", &trainable(&["lr", "momentum"]), false),
+            [
+                "9: `pbt` would change `hidden` in mid-training, and `digits` can only change `lr`, \
+              `momentum` | make `hidden` a constant, or say what may change: \
+              hyperparam_mutations = [\"lr\"]"
+            ]
+        );
+        let named = "hyperparam_mutations = [\"hidden\"]";
+        assert_eq!(
+            said(named, &trainable(&[]), false),
+            [
+                "11: `pbt` would change `hidden` in mid-training, and `digits` can change no parameter \
+              then | take `hidden` out of it, or use another trainable"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_searcher_that_learns_does_not_go_with_changing_configurations() {
+        let wrong = said("", &trainable(&["lr", "hidden"]), true);
+        assert_eq!(wrong.len(), 1);
+        assert!(wrong[0].contains("`tpe` learns"), "{wrong:?}");
+        assert!(wrong[0].contains("searcher = \"random\""), "{wrong:?}");
+    }
+
+    #[test]
+    fn what_makes_states_impossible_to_copy_is_named() {
+        let mut trainable = trainable(&["lr", "hidden"]);
+        trainable.snapshot = Snapshotable::No {
+            constructs: vec!["table.set"],
+        };
+        let wrong = said("", &trainable, false);
+        assert_eq!(wrong.len(), 1);
+        assert!(wrong[0].contains("it uses table.set"), "{wrong:?}");
+    }
+}

@@ -7,16 +7,22 @@ use tune_core::{Engine, Handover, Note};
 use tune_report::{DerivedFiles, DerivedRecord, Outputs, ReportView};
 use tune_runner::{Observer, Wall};
 
-use crate::stage::Tally;
+use crate::stage::{Tally, Watch};
 
 /// Counts, and writes derived files if they are wanted.
 pub(crate) struct Derived {
     tally: Tally,
     files: Option<DerivedFiles>,
+    watch: Option<Watch>,
 }
 
 impl Derived {
-    pub(crate) fn new(tally: Tally, run: &Path, outputs: Outputs) -> Result<Self> {
+    pub(crate) fn new(
+        tally: Tally,
+        run: &Path,
+        outputs: Outputs,
+        watch: Option<Watch>,
+    ) -> Result<Self> {
         let files = if outputs.is_none() {
             None
         } else {
@@ -24,7 +30,11 @@ impl Derived {
             const CREATED_S: u64 = 1_700_000_000;
             Some(DerivedFiles::start(run.join("trials"), outputs, CREATED_S)?)
         };
-        Ok(Self { tally, files })
+        Ok(Self {
+            tally,
+            files,
+            watch,
+        })
     }
 
     /// Completes the files.
@@ -39,6 +49,9 @@ impl Derived {
 impl Observer for Derived {
     fn handed_over(&mut self, engine: &Engine, handover: &Handover, wall: Wall) {
         self.tally.handed_over(engine, handover, wall);
+        if let Some(watch) = &self.watch {
+            watch(engine, handover);
+        }
         let Some(files) = &self.files else {
             return;
         };

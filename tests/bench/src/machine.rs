@@ -39,7 +39,16 @@ pub(crate) fn reset_peak_memory() {
 
 /// Highest resident memory since the last reset, in bytes.
 pub(crate) fn peak_memory() -> u64 {
-    line("/proc/self/status", "VmHWM")
+    status("VmHWM")
+}
+
+/// Resident memory now, in bytes.
+pub(crate) fn memory() -> u64 {
+    status("VmRSS")
+}
+
+fn status(name: &str) -> u64 {
+    line("/proc/self/status", name)
         .and_then(|text| text.trim_end_matches(" kB").trim().parse::<u64>().ok())
         .map_or(0, |kib| kib << 10)
 }

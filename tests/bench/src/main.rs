@@ -6,6 +6,9 @@
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
+mod ballast;
+mod checkpoint;
+mod clone;
 mod derived;
 mod digest;
 mod digits;
@@ -14,6 +17,8 @@ mod machine;
 mod nested;
 mod order;
 mod overhead;
+mod paused;
+mod pbt;
 mod show;
 mod stage;
 
@@ -27,7 +32,7 @@ use stage::Stage;
 /// Runs on the stage; false if something that must hold did not.
 type Benchmark = fn(&Stage) -> Result<bool>;
 
-const ALL: [(&str, &str, Benchmark); 5] = [
+const ALL: [(&str, &str, Benchmark); 9] = [
     ("digits", "tpe + asha against fifo on digits", digits::run),
     (
         "digest",
@@ -44,6 +49,26 @@ const ALL: [(&str, &str, Benchmark); 5] = [
         "epoch",
         "an epoch in the sandbox against native code",
         epoch::run,
+    ),
+    (
+        "clone",
+        "keeping and cloning a trial, by size and by what changes",
+        clone::run,
+    ),
+    (
+        "checkpoint",
+        "states on the disk: their time and their size",
+        checkpoint::run,
+    ),
+    (
+        "pbt",
+        "population based training: its cost, and what it finds",
+        pbt::run,
+    ),
+    (
+        "paused",
+        "paused trials in memory, and how soon a long run goes on",
+        paused::run,
     ),
 ];
 
@@ -66,10 +91,10 @@ fn main() -> Result<ExitCode> {
     if chosen.is_empty() {
         let names: Vec<String> = ALL
             .iter()
-            .map(|(name, what, _)| format!("  {name:<9} {what}"))
+            .map(|(name, what, _)| format!("  {name:<10} {what}"))
             .collect();
         bail!(
-            "which benchmark?\n{}\n  all       all of them",
+            "which benchmark?\n{}\n  all        all of them",
             names.join("\n")
         );
     }

@@ -33,6 +33,10 @@ pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
+pub(crate) fn kilobytes(bytes: u64) -> String {
+    format!("{} kB", number(bytes as f64 / 1e3))
+}
+
 /// A rate or a count, with at most three digits after the point and thousands apart.
 pub(crate) fn number(x: f64) -> String {
     if x < 100.0 {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,9 @@ pub(crate) struct Stage {
     scratch: TempDir,
 }
 
+/// Sees every handover of a run that is not from its past.
+pub(crate) type Watch = Rc<dyn Fn(&Engine, &Handover)>;
+
 /// How a run is carried out.
 #[derive(Clone)]
 pub(crate) struct Manner {
@@ -54,6 +58,11 @@ pub(crate) struct Manner {
     pub(crate) hook: Option<StepHook>,
     /// Files for other tools.
     pub(crate) outputs: Outputs,
+    /// Bytes of memory of all live trials together.
+    pub(crate) run_memory: u64,
+    pub(crate) watch: Option<Watch>,
+    /// Asks the run to stop.
+    pub(crate) shutdown: Arc<Shutdown>,
 }
 
 impl Manner {
@@ -62,6 +71,9 @@ impl Manner {
             threads,
             hook: None,
             outputs: Outputs::NONE,
+            run_memory: 4 << 30,
+            watch: None,
+            shutdown: Arc::default(),
         }
     }
 }
@@ -79,6 +91,8 @@ pub(crate) struct Tally {
     /// What the searcher suggested, trial by trial.
     pub(crate) suggested: Vec<Config>,
     pub(crate) failed: u64,
+    /// How often a trial went on from the state of another one.
+    pub(crate) exploits: u64,
 }
 
 impl Observer for Tally {
@@ -86,11 +100,10 @@ impl Observer for Tally {
         self.rows += 1;
         self.reports += u64::from(handover.report.is_some());
         self.best = engine.best().and_then(|t| t.best).map(|b| b.value);
-        let failures = handover
-            .notes
-            .iter()
-            .filter(|n| matches!(n, Note::Failed(..)));
-        self.failed += failures.count() as u64;
+        for note in &handover.notes {
+            self.failed += u64::from(matches!(note, Note::Failed(..)));
+            self.exploits += u64::from(matches!(note, Note::Exploited { .. }));
+        }
         for (id, _) in &handover.created {
             self.suggested
                 .extend(engine.trial(*id).map(|t| t.suggested.clone()));
@@ -113,8 +126,10 @@ pub(crate) struct Ran {
     pub(crate) wall: Duration,
     pub(crate) cpu: Duration,
     pub(crate) peak_memory: u64,
-    /// Size of the run directory without files for other tools.
+    /// Size of the run directory without snapshots and files for other tools.
     pub(crate) journal_bytes: u64,
+    /// Size of the snapshots.
+    pub(crate) snapshot_bytes: u64,
     /// Size of the files for other tools.
     pub(crate) derived_bytes: u64,
 }
@@ -153,6 +168,7 @@ impl Stage {
         let bytes = match (embedded, name) {
             (Some(plugin), _) => plugin.bytes.to_vec(),
             (None, "trial-noop") => std::fs::read(tune_test_artifacts::TRIAL_NOOP)?,
+            (None, "trial-ballast") => std::fs::read(tune_test_artifacts::TRIAL_BALLAST)?,
             (None, "trial-steps") => std::fs::read(tune_test_artifacts::TRIAL_STEPS)?,
             _ => anyhow::bail!("no plugin {name}"),
         };
@@ -185,27 +201,28 @@ impl Stage {
             let (run_dir, journal) = RunDir::create(path, &Header::default())?;
             (run_dir, journal, Vec::new())
         };
-        let mut observer = Derived::new(Tally::default(), path, manner.outputs)?;
-        let shutdown: Arc<Shutdown> = Arc::default();
+        let watch = manner.watch.clone();
+        let mut observer = Derived::new(Tally::default(), path, manner.outputs, watch)?;
         let summary = tune_runner::resume(
             plan.clone(),
             self.digest_of(plan, &parts),
             &parts,
             RunOptions {
                 hook: manner.hook.clone(),
-                ..RunOptions::new(manner.threads, 4 << 30)
+                ..RunOptions::new(manner.threads, manner.run_memory)
             },
             &rows,
             None,
             &journal,
             &mut observer,
-            &shutdown,
+            &manner.shutdown,
         )?;
         journal.close()?;
         let tally = observer.finish()?;
         let wall = began.elapsed();
         drop(run_dir);
         let derived_bytes = bytes_below(&path.join("trials"))?;
+        let snapshot_bytes = bytes_below(&path.join("chunks"))?;
         Ok(Ran {
             how: summary.how,
             digest: summary.digest,
@@ -213,7 +230,8 @@ impl Stage {
             wall,
             cpu: machine::cpu_time().saturating_sub(cpu),
             peak_memory: machine::peak_memory(),
-            journal_bytes: bytes_below(path)? - derived_bytes,
+            journal_bytes: bytes_below(path)? - derived_bytes - snapshot_bytes,
+            snapshot_bytes,
             derived_bytes,
         })
     }

@@ -3,10 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod deciders;
 mod files;
 mod guests;
+mod handles;
+mod headers;
 mod limits;
 mod outputs;
+mod portable;
+mod snapshots;
 
 use std::sync::Arc;
 

@@ -206,6 +206,20 @@ mod trial_diary {
     }
 }
 
+mod trial_everything {
+    use super::*;
+
+    #[test]
+    fn decides_the_same_whether_its_state_is_kept_or_not() {
+        let lab = Lab::new();
+        let experiment = Experiment::of(tune_test_artifacts::TRIAL_EVERYTHING).top("max_t = 8");
+        let often = experiment.clone().table("[snapshots]\ninterval = 1");
+        lab.run(&experiment, &["--name", "never"]).exits(0);
+        lab.run(&often, &["--name", "often"]).exits(0);
+        assert_eq!(lab.digest("never"), lab.digest("often"));
+    }
+}
+
 mod trial_many_metrics {
     use super::*;
 
@@ -402,6 +416,20 @@ mod trial_probe {
             }
         }
         assert_eq!(log, lab.read("runs/exp/logs/000000.log"));
+    }
+}
+
+mod trial_resolves {
+    use super::*;
+
+    #[test]
+    fn is_refused_the_network_and_goes_on() {
+        let lab = Lab::new();
+        let experiment = Experiment::of(tune_test_artifacts::TRIAL_RESOLVES)
+            .top("max_t = 3")
+            .table("[snapshots]\ninterval = 1");
+        lab.run(&experiment, &[]).exits(0);
+        assert_eq!(last(&lab, "exp")["loss"], 0.0);
     }
 }
 

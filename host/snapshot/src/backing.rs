@@ -31,6 +31,8 @@ const ZEROS: &[u8; CHUNK] = &[0; CHUNK];
 
 /// Bytes in all backings of the process.
 static STORED: AtomicU64 = AtomicU64::new(0);
+/// Backings of the process that are files.
+static FILES: AtomicU64 = AtomicU64::new(0);
 
 /// Memory that images hold in this process, shared parts counted once, in bytes.
 #[must_use]
@@ -75,13 +77,23 @@ impl PartialEq for Backing {
 pub(crate) struct Draft(Backing);
 
 impl Draft {
-    /// An in-memory file, where the system has them and gives one.
+    /// An in-memory file, where the system has them. Images take no more than half of the files that
+    /// the process may have open: journal and logs need theirs.
     pub(crate) fn file(len: usize) -> Result<Self, HostMemoryError> {
+        Self::file_of(len, allowed_files() / 2)
+    }
+
+    fn file_of(len: usize, allowed: u64) -> Result<Self, HostMemoryError> {
+        if FILES.load(Ordering::Relaxed) >= allowed {
+            let cause = std::io::Error::other("images have half of the files of this process open");
+            return Err(failed(len, &cause));
+        }
         let made = memory_file().and_then(|file| {
             file.set_len(len as u64)?;
             Ok(file)
         });
         let file = made.map_err(|cause| failed(len, &cause))?;
+        FILES.fetch_add(1, Ordering::Relaxed);
         Ok(Self::new(Kind::File(file), len))
     }
 
@@ -223,10 +235,13 @@ impl Backing {
 impl Drop for Backing {
     fn drop(&mut self) {
         STORED.fetch_sub(self.stored as u64, Ordering::Relaxed);
-        if let Kind::Plain(base) = self.kind {
-            // SAFETY: the mapping is ours, whole, and its last owner is gone.
-            let unmapped = unsafe { rustix::mm::munmap(base.as_ptr(), self.len.max(1)) };
-            debug_assert!(unmapped.is_ok(), "unmapping a backing: {unmapped:?}");
+        match self.kind {
+            Kind::File(_) => drop(FILES.fetch_sub(1, Ordering::Relaxed)),
+            Kind::Plain(base) => {
+                // SAFETY: the mapping is ours, whole, and its last owner is gone.
+                let unmapped = unsafe { rustix::mm::munmap(base.as_ptr(), self.len.max(1)) };
+                debug_assert!(unmapped.is_ok(), "unmapping a backing: {unmapped:?}");
+            }
         }
     }
 }
@@ -236,6 +251,12 @@ fn failed(bytes: usize, cause: &std::io::Error) -> HostMemoryError {
         bytes,
         cause: cause.to_string(),
     }
+}
+
+/// How many files the process may have open.
+fn allowed_files() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 #[cfg(target_os = "linux")]
@@ -294,6 +315,14 @@ mod tests {
             let backing = draft.seal().unwrap();
             assert!(backing.read(CHUNK - 1, &mut [0; 2]).is_err());
         }
+    }
+
+    #[test]
+    fn images_leave_files_for_others() {
+        let one = Draft::file_of(CHUNK, u64::MAX).unwrap();
+        assert!(Draft::file_of(CHUNK, 1).is_err());
+        drop(one);
+        assert!(allowed_files() > 1);
     }
 
     #[test]

@@ -153,3 +153,24 @@ fn data_that_misses_its_memory_stays_what_it_is() {
         assert!(linker.instantiate(&mut store, &component).is_err());
     }
 }
+
+#[test]
+fn damaged_components_are_refused_or_harmless() {
+    let good = wat::parse_str(crate::state::STATEFUL).unwrap();
+    let mut random = 1_u64;
+    for at in 0..good.len() {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let mut damaged = good.clone();
+        damaged[at] = (random >> 40) as u8;
+        if let Ok(made) = instrument(&damaged) {
+            let wanted = matches!(made.survey.snapshotable, Snapshotable::Yes);
+            assert_eq!(made.layout.is_some(), wanted);
+        }
+        // Cut between two sections it is a shorter component.
+        if let Ok(made) = instrument(&good[..at]) {
+            assert!(made.layout.is_some(), "{at}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use crate::instance::{Plugin, Running};
 
 /// Three modules, three memories, globals of all types and hidden ones, data in several places, a
 /// memory that is another module's, a start function that reads and writes its data.
-const STATEFUL: &str = r#"(component
+pub(crate) const STATEFUL: &str = r#"(component
     (core module $c (global (export "constant") i32 (i32.const 3)))
     (core module $a
         (import "c" "constant" (global $constant i32))
@@ -20,6 +20,7 @@ const STATEFUL: &str = r#"(component
         (data (memory $shown) (i32.const 12) "\09")
         (data (memory $hidden) (i32.const 65532) "\2a\00\00\01")
         (data (memory $shown) (global.get $constant) "\05")
+        (data (memory $shown) (i32.const 3) "\06")
         (data (memory $shown) (i32.const 20) "\06")
         (start $begin)
         (func $begin

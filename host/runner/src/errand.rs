@@ -10,7 +10,7 @@ use tune_runtime::{Control, Snapshot, Trial};
 use tune_store::{Purpose, SnapshotInfo, SnapshotKey, SnapshotOf, StoreError};
 
 use crate::factory::Factory;
-use crate::state_file;
+use crate::state_file::{self, Extras};
 
 /// Sequence of a state whose report is not handed over yet: good in this process only, because the
 /// store removes what belongs to no committed row when a run is opened.
@@ -219,7 +219,7 @@ impl Factory {
             key,
             Purpose::Spilled,
             snapshot,
-            None,
+            Extras::default(),
         )?)
     }
 }

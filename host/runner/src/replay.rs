@@ -12,7 +12,7 @@ use tune_store::{ChunkStore, Purpose, Row, SnapshotInfo, SnapshotKey, SnapshotOf
 use crate::blueprint::{Foundation, Unbuilt};
 use crate::factory::Factory;
 use crate::record::entry;
-use crate::state_file;
+use crate::state_file::{self, Extras};
 use crate::states::stored;
 use crate::vault::Vault;
 use crate::{Observer, RunError, RunOptions, RunParts, Verify};
@@ -284,5 +284,5 @@ pub fn import_state(chunks: &ChunkStore, state: &Snapshot) -> Result<SnapshotInf
         of: SnapshotOf::Imported,
         sequence: 0,
     };
-    state_file::write(chunks, key, Purpose::Imported, state, None)
+    state_file::write(chunks, key, Purpose::Imported, state, Extras::default())
 }

@@ -13,6 +13,7 @@ use crate::coordinator::Coordinator;
 use crate::errand::{Capture, Durable};
 use crate::policy::Share;
 use crate::states::States;
+use crate::upkeep::Account;
 use crate::vault::Pair;
 use crate::writer::{Order, Writer};
 
@@ -38,6 +39,8 @@ pub(crate) struct Saving {
     finals: BTreeSet<TrialId>,
     /// Errands that are not done.
     errands: usize,
+    /// Something was written since retention last looked.
+    grown: bool,
     /// What was said once is not said again.
     said_uncaptured: bool,
     said_unportable: bool,
@@ -60,6 +63,7 @@ impl Saving {
             decided: Duration::ZERO,
             finals: BTreeSet::new(),
             errands: 0,
+            grown: false,
             said_uncaptured: false,
             said_unportable: false,
         }
@@ -79,6 +83,7 @@ impl Saving {
     /// An errand is done.
     pub(crate) fn came_back(&mut self) {
         self.errands = self.errands.saturating_sub(1);
+        self.grown = true;
     }
 
     /// Something more can be given to the writer: how much it has to do.
@@ -87,31 +92,32 @@ impl Saving {
         (!writer.is_full()).then(|| writer.queued())
     }
 
-    fn is_due(&self, bytes: u64, since: Duration, reports: u64, queued: usize) -> bool {
+    /// It is time for a snapshot of this size, and there is time for it.
+    fn is_due(&self, bytes: u64, account: Account) -> bool {
         let due = match self.policy.interval {
-            Some(interval) => reports >= interval,
-            None => self.share.is_due(bytes, since),
+            Some(interval) => account.reports >= interval,
+            None => self.share.is_due(bytes, account.since),
         };
-        reports > 0 && due && self.share.allows(bytes, queued)
+        let due = due && account.reports > 0;
+        due && self
+            .has_room()
+            .is_some_and(|queued| self.share.allows(bytes, queued))
     }
 }
 
 impl Coordinator<'_> {
     /// Whether the present state of a trial, whose instance is in it, is to be written.
     pub(crate) fn wants_durable(&mut self, id: TrialId, at: Point, bytes: u64) -> Option<Durable> {
-        let queued = self.saving.has_room()?;
         let account = self.states.upkeep.get(id);
         let own = self.engine.trial(id).is_some_and(|trial| {
             let reports = trial.reports();
             at == Point { trial: id, reports }
         });
-        let wanted = self.saving.captures
-            && own
+        let wanted = own
+            && self.saving.captures
+            && self.saving.is_due(bytes, account)
             && self.states.vault.takes()
-            && !self.states.vault.has(at)
-            && self
-                .saving
-                .is_due(bytes, account.since, account.reports, queued);
+            && !self.states.vault.has(at);
         wanted.then(|| {
             self.states.upkeep.saved(id);
             Durable {
@@ -202,12 +208,10 @@ impl Coordinator<'_> {
 
     /// After a handover: the searcher and the scheduler may be due.
     pub(crate) fn save_deciders(&mut self, sequence: u64) {
-        let Some(queued) = self.saving.has_room() else {
-            return;
-        };
         let bytes = self.plugins.memory_bytes();
         if self.saving.captures_deciders
             && self.saving.share.is_due(bytes, self.saving.decided)
+            && let Some(queued) = self.saving.has_room()
             && self.saving.share.allows(bytes, queued)
             && self.states.vault.takes()
         {
@@ -256,6 +260,7 @@ impl Coordinator<'_> {
             return;
         };
         for wrote in writer.wrote() {
+            self.saving.grown = true;
             if wrote.bytes > 0 {
                 self.saving.share.measured(wrote.bytes, wrote.took);
             }
@@ -285,7 +290,11 @@ impl Coordinator<'_> {
         let policy = &self.saving.policy;
         let keep = policy.keep.max(1) as usize;
         // What is being written has a number already, but is not known yet.
-        if self.saving.errands > 0 || writer.queued() > 0 || !self.states.vault.is_sweep_due(keep) {
+        if !self.saving.grown || self.saving.errands > 0 || writer.queued() > 0 {
+            return;
+        }
+        self.saving.grown = false;
+        if !self.states.vault.is_sweep_due(keep) {
             return;
         }
         let mut ids = BTreeSet::new();

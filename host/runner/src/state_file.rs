@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tune_core::Limits;
 use tune_runtime::{Image, Snapshot, SnapshotError, SnapshotHeader};
-use tune_store::{ChunkStore, Memory, NewSnapshot, Purpose, SnapshotInfo, SnapshotKey, StoreError};
+use tune_store::{
+    ChunkStore, Memory, NewSnapshot, Purpose, Since, SnapshotInfo, SnapshotKey, StoreError,
+};
 
 /// Why a snapshot of the chunk store is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -33,25 +35,47 @@ impl Memory for Content<'_> {
     }
 }
 
+/// What helps or goes along with writing.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Extras<'a> {
+    /// A snapshot that was written before, with its number: what both share is not read again.
+    pub(crate) earlier: Option<(u64, &'a Snapshot)>,
+    /// The state in the trainable's own form.
+    pub(crate) portable: Option<&'a [u8]>,
+}
+
 /// Writes a snapshot and returns when it is on disk.
 pub(crate) fn write(
     chunks: &ChunkStore,
     key: SnapshotKey,
     purpose: Purpose,
     snapshot: &Snapshot,
-    portable: Option<&[u8]>,
+    extras: Extras<'_>,
 ) -> Result<SnapshotInfo, StoreError> {
     let header = postcard::to_allocvec(snapshot.header()).unwrap_or_default();
     let contents: Vec<_> = snapshot.memories().iter().map(Content).collect();
     let memories: Vec<_> = contents.iter().map(|c| c as &dyn Memory).collect();
-    let mut portable = portable;
+    let changed: Vec<_> = match extras.earlier {
+        Some((_, earlier)) => snapshot
+            .memories()
+            .iter()
+            .zip(earlier.memories())
+            .map(|(now, then)| now.changed_since(then))
+            .collect(),
+        None => Vec::new(),
+    };
+    let since = extras.earlier.map(|(id, _)| Since {
+        id,
+        changed: &changed,
+    });
+    let mut portable = extras.portable;
     chunks.write(NewSnapshot {
         key,
         purpose,
         wall_ms: now_ms(),
         header: &header,
         memories: &memories,
-        since: None,
+        since,
         portable: portable.as_mut().map(|bytes| bytes as &mut dyn io::Read),
     })
 }

@@ -1,22 +1,28 @@
 //! The thread that writes snapshots nobody waits for. Each is written only once the row that led to
 //! it is committed: the thread waits for that, the coordinator never does.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tune_core::Point;
-use tune_core::records::{Config, TrialInfo};
+use tune_core::records::{Config, TrialId, TrialInfo};
 use tune_runtime::{Control, Snapshot};
-use tune_store::{ChunkStore, Journal, SnapshotInfo, SnapshotKey, SnapshotOf, StoreError};
+use tune_store::{ChunkStore, Journal, Purpose, SnapshotInfo, SnapshotKey, SnapshotOf, StoreError};
 
 use crate::errand::Durable;
 use crate::factory::Factory;
-use crate::state_file;
+use crate::state_file::{self, Extras};
 
 /// Snapshots that wait to be written, at most: they hold memory.
 const MAX_QUEUED: usize = 64;
+
+/// A state of which less was written since the one before shares most of its memory with it.
+const MOSTLY_SHARED: f64 = 0.1;
+
+/// Written states that are remembered, at most: with what little each holds alone.
+const MAX_LAST: usize = 32;
 
 /// What is to be done, in order.
 pub(crate) enum Order {
@@ -148,6 +154,11 @@ impl Drop for Writer {
 }
 
 fn work(shared: &Shared, chunks: &ChunkStore, factory: &Factory) {
+    let mut press = Press {
+        chunks,
+        factory,
+        last: BTreeMap::new(),
+    };
     loop {
         let order = {
             let mut state = shared.lock();
@@ -174,75 +185,115 @@ fn work(shared: &Shared, chunks: &ChunkStore, factory: &Factory) {
             state.orders.pop_front()
         };
         if let Some(order) = order {
-            let wrote = carry_out(order, chunks, factory);
+            let wrote = press.carry_out(order);
             shared.lock().wrote.push(wrote);
         }
     }
 }
 
-fn carry_out(order: Order, chunks: &ChunkStore, factory: &Factory) -> Wrote {
-    let began = Instant::now();
-    let mut wrote = Wrote {
-        infos: Vec::new(),
-        error: None,
-        bytes: 0,
-        took: Duration::ZERO,
-        unportable: None,
-    };
-    let key = |of, sequence| SnapshotKey { of, sequence };
-    let periodic = tune_store::Purpose::Periodic;
-    let mut write = |key, purpose, snapshot: &Snapshot, portable: Option<&[u8]>| {
+/// What snapshots are written with.
+struct Press<'a> {
+    chunks: &'a ChunkStore,
+    factory: &'a Factory,
+    /// The last state of each trial that was written: as long as little of it changes from one to
+    /// the next, it shares its memory with the next, and only the rest is read again.
+    last: BTreeMap<TrialId, (u64, Snapshot)>,
+}
+
+impl Press<'_> {
+    fn carry_out(&mut self, order: Order) -> Wrote {
+        let began = Instant::now();
+        let mut wrote = Wrote {
+            infos: Vec::new(),
+            error: None,
+            bytes: 0,
+            took: Duration::ZERO,
+            unportable: None,
+        };
+        match order {
+            Order::State {
+                point,
+                durable,
+                snapshot,
+            } => self.write_state(point, durable, snapshot, &mut wrote),
+            Order::Deciders {
+                sequence,
+                searcher,
+                scheduler,
+            } => {
+                for (of, snapshot) in [
+                    (SnapshotOf::Searcher, searcher),
+                    (SnapshotOf::Scheduler, scheduler),
+                ] {
+                    // One without the other is of no use.
+                    if wrote.error.is_none() {
+                        let key = SnapshotKey { of, sequence };
+                        self.write(
+                            key,
+                            Purpose::Periodic,
+                            &snapshot,
+                            Extras::default(),
+                            &mut wrote,
+                        );
+                    }
+                }
+            }
+            Order::Retain { keep, horizon } => {
+                let keeps = |info: &SnapshotInfo| info.id > horizon || keep.contains(&info.id);
+                wrote.error = self.chunks.retain(&keeps).err();
+                self.last.retain(|_, (id, _)| keep.contains(id));
+            }
+        }
+        wrote.took = began.elapsed();
+        wrote
+    }
+
+    fn write(
+        &self,
+        key: SnapshotKey,
+        purpose: Purpose,
+        snapshot: &Snapshot,
+        extras: Extras<'_>,
+        wrote: &mut Wrote,
+    ) {
         wrote.bytes = wrote.bytes.saturating_add(snapshot.byte_len());
-        match state_file::write(chunks, key, purpose, snapshot, portable) {
+        match state_file::write(self.chunks, key, purpose, snapshot, extras) {
             Ok(info) => wrote.infos.push(info),
             Err(error) => wrote.error = Some(error),
         }
-        wrote.error.is_none()
-    };
-    match order {
-        Order::State {
-            point,
-            durable,
-            snapshot,
-        } => {
-            let portable = portable_form(&snapshot, factory);
-            let bytes = portable.as_ref().and_then(|p| p.as_deref().ok());
-            let key = key(
-                SnapshotOf::Trial {
-                    trial: point.trial,
-                    reports: point.reports,
-                },
-                durable.sequence,
-            );
-            write(key, durable.purpose, &snapshot, bytes);
-            wrote.unportable = portable.and_then(Result::err);
-        }
-        Order::Deciders {
-            sequence,
-            searcher,
-            scheduler,
-        } => {
-            if write(
-                key(SnapshotOf::Searcher, sequence),
-                periodic,
-                &searcher,
-                None,
-            ) {
-                write(
-                    key(SnapshotOf::Scheduler, sequence),
-                    periodic,
-                    &scheduler,
-                    None,
-                );
+    }
+
+    fn write_state(
+        &mut self,
+        point: Point,
+        durable: Durable,
+        snapshot: Snapshot,
+        wrote: &mut Wrote,
+    ) {
+        let portable = portable_form(&snapshot, self.factory);
+        let key = SnapshotKey {
+            of: SnapshotOf::Trial {
+                trial: point.trial,
+                reports: point.reports,
+            },
+            sequence: durable.sequence,
+        };
+        let last = self.last.remove(&point.trial);
+        let extras = Extras {
+            earlier: last.as_ref().map(|(id, earlier)| (*id, earlier)),
+            portable: portable.as_ref().and_then(|p| p.as_deref().ok()),
+        };
+        self.write(key, durable.purpose, &snapshot, extras, wrote);
+        wrote.unportable = portable.and_then(Result::err);
+        if let Some(info) = wrote.infos.first()
+            && snapshot.dirty_ratio() < MOSTLY_SHARED
+        {
+            if self.last.len() >= MAX_LAST {
+                self.last.pop_first();
             }
-        }
-        Order::Retain { keep, horizon } => {
-            let kept = chunks.retain(&|info| info.id > horizon || keep.contains(&info.id));
-            wrote.error = kept.err();
+            self.last.insert(point.trial, (info.id, snapshot));
         }
     }
-    wrote.took = began.elapsed();
-    wrote
 }
 
 /// The state in the trainable's own form, if it has one: said by a copy, so that the trial itself is

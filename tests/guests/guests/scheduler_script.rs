@@ -1,7 +1,7 @@
 //! Does what its option `script` says: lines `TRIAL@REPORT ACTION`, where the action is `pause`,
 //! `keep`, `stop T`, `keep T` or `exploit T S RATE` (T goes on from S with its own configuration but
-//! for `rate`). Several lines may be for one report. Starts trials in the order in which they were
-//! added, and paused ones when nothing else runs or is left to add.
+//! for `rate`). Several lines may be for one report. Creates all trials before it starts one;
+//! paused ones go on when nothing else runs or is left to start.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

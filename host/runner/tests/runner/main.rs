@@ -25,7 +25,7 @@ use tune_runner::{
 use tune_runtime::{DataSets, Grants, Plugin, Runtime, RuntimeOptions};
 use tune_store::{Header, Row, RunDir};
 
-/// Plugins are compiled once for all tests.
+/// Plugins are compiled once for all tests. `NAME again` is another file with the same code.
 fn plugin(name: &str) -> Plugin {
     use std::collections::BTreeMap;
     use std::sync::{Mutex, OnceLock};
@@ -38,11 +38,19 @@ fn plugin(name: &str) -> Plugin {
     plugins
         .entry(name.to_owned())
         .or_insert_with(|| {
+            let (name, again) = match name.strip_suffix(" again") {
+                Some(name) => (name, true),
+                None => (name, false),
+            };
             let embedded = tune_embedded::all().iter().find(|p| p.name == name);
-            let bytes = match embedded {
+            let mut bytes = match embedded {
                 Some(plugin) => plugin.bytes.to_vec(),
                 None => std::fs::read(guest(name)).unwrap(),
             };
+            if again {
+                // A custom section of two bytes: its name, which is "v".
+                bytes.extend([0, 2, 1, b'v']);
+            }
             let limits = tune_core::Limits::default();
             runtime
                 .load(name, &bytes, Metering::Fuel, false, &limits)
@@ -62,6 +70,7 @@ fn guest(name: &str) -> &'static Path {
         "script" => tune_test_artifacts::SCHEDULER_SCRIPT,
         "diary" => tune_test_artifacts::TRIAL_DIARY,
         "ballast" => tune_test_artifacts::TRIAL_BALLAST,
+        "resolves" => tune_test_artifacts::TRIAL_RESOLVES,
         other => panic!("no guest {other}"),
     })
 }

@@ -260,6 +260,99 @@ fn calls_before_the_newest_snapshot_of_searcher_and_scheduler_are_not_made_again
     );
 }
 
+#[test]
+fn states_that_cannot_be_captured_are_made_again_by_replays() {
+    // From its second step on it holds a handle that cannot be made again.
+    let text = DIARY
+        .replace("\"diary\"", "\"resolves\"")
+        .replace("work = 1", "");
+    let plan = plan(&text);
+    let plain = whole(&plan, with(2, 1 << 30, SnapshotPolicy::none()));
+    assert_eq!(plain.how, How::Finished);
+    let tight = whole(&plan, with(2, 1, eager(1)));
+    assert_eq!(tight.digest, plain.digest);
+    let remark = tight.story.remarks.first().unwrap();
+    assert!(remark.contains("network"), "{remark}");
+}
+
+const BALLAST: &str = r#"
+version = 1
+name = "ballast"
+trainable = "ballast"
+metric = "loss"
+mode = "min"
+trials = 2
+slots = 2
+seed = 5
+max_t = 12
+[space]
+rate = { uniform = [0.5, 1.0] }
+mb = 8
+dirty = 0.01
+[searcher]
+plugin = "random"
+"#;
+
+#[test]
+fn a_changed_trainable_goes_on_from_its_portable_states() {
+    let old = plan(BALLAST);
+    let mut new = old.clone();
+    new.trainable = "ballast again".to_owned();
+    let undisturbed = tempfile::tempdir().unwrap();
+    kept_run(
+        undisturbed.path(),
+        &old,
+        with(2, 1 << 30, SnapshotPolicy::none()),
+    );
+    for policy in [eager(1), SnapshotPolicy::none()] {
+        let dir = tempfile::tempdir().unwrap();
+        let story = Story {
+            stop_after: Some((9, Arc::new(Shutdown::default()))),
+            ..Story::default()
+        };
+        run(dir.path(), &old, with(2, 1 << 30, policy.clone()), story).unwrap();
+        // Its file is another one: nothing of its snapshots fits but the portable bytes.
+        let options = RunOptions {
+            verify: tune_runner::Verify::Nothing,
+            changed: Some("the trainable".to_owned()),
+            ..with(2, 1 << 30, policy)
+        };
+        let ran = run(dir.path(), &new, options, Story::default()).unwrap();
+        assert_eq!(ran.how, How::Finished);
+        assert_eq!(ran.story.remarks, [""; 0]);
+        assert_eq!(last_sums(dir.path()), last_sums(undisturbed.path()));
+    }
+}
+
+/// What each trial said last of all its bytes.
+fn last_sums(dir: &Path) -> std::collections::BTreeMap<u32, f64> {
+    let rows = RunReader::open(&dir.join("run")).unwrap().rows().unwrap();
+    let mut sums = std::collections::BTreeMap::new();
+    for row in rows {
+        let entry: tune_core::Entry = postcard::from_bytes(&row.body).unwrap();
+        if let tune_core::Event::StepEnded { trial, end } = entry.event {
+            sums.insert(trial, end.result.unwrap().get("sum").unwrap());
+        }
+    }
+    sums
+}
+
+#[test]
+fn a_state_of_which_little_changes_is_written_in_little() {
+    let dir = tempfile::tempdir().unwrap();
+    kept_run(dir.path(), &plan(BALLAST), with(1, 1 << 30, eager(12)));
+    let of_first = |info: &SnapshotInfo| matches!(info.key.of, SnapshotOf::Trial { trial: 0, .. });
+    let states: Vec<_> = listed(dir.path()).into_iter().filter(of_first).collect();
+    assert!(states.len() >= 8, "{}", states.len());
+    let first = states.first().unwrap();
+    for state in states.iter().skip(1) {
+        assert!(
+            state.new_bytes * 4 < first.new_bytes,
+            "{state:?} after {first:?}"
+        );
+    }
+}
+
 fn stopped() -> Shutdown {
     let shutdown = Shutdown::default();
     shutdown.request();

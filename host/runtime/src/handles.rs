@@ -111,6 +111,12 @@ impl Handles {
         self.iter().map(|(_, handle)| handle.resources()).sum()
     }
 
+    /// Whether a guest can hold them that knows these kinds. What was dropped was of some kind, too.
+    pub(crate) fn fit(&self, kinds: &[HandleKind]) -> bool {
+        let known = |(_, handle): (u32, Handle)| kinds.contains(&handle.kind());
+        self.iter().all(known) && (self.len() == 0 || !kinds.is_empty())
+    }
+
     /// Checks a table that was read from a file.
     ///
     /// # Errors

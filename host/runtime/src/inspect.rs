@@ -66,6 +66,9 @@ impl std::fmt::Display for PluginKind {
     }
 }
 
+/// The interface of a trainable whose state other versions of it can read.
+const PORTABLE_STATE: &str = "portable-state";
+
 /// What is known of a plugin without compiling it.
 #[derive(Clone, Debug)]
 pub struct Inspection {
@@ -103,7 +106,7 @@ impl Inspection {
             .iter()
             .filter_map(|name| contract_name(name))
             .any(|(interface, version)| {
-                interface == "portable-state" && is_our_track(version.unwrap_or_default())
+                interface == PORTABLE_STATE && is_our_track(version.unwrap_or_default())
             })
     }
 }
@@ -125,6 +128,7 @@ pub(crate) fn examine<'a>(
     let instrumented = instrument(bytes).map_err(|error| refused(&error, bytes))?;
     let survey = &instrumented.survey;
     let (kind, contract) = kind_of(survey)?;
+    check_portable_state(survey)?;
     let inspection = Inspection {
         kind,
         contract,
@@ -249,25 +253,50 @@ fn kind_of(survey: &Survey) -> Result<(PluginKind, String), LoadError> {
             format!("build it with an SDK of {CONTRACT_VERSION}, or use another tune-host"),
         ));
     }
+    check_functions(export, kind.functions())?;
+    Ok((kind, version.to_owned()))
+}
+
+/// The functions of `portable-state`, which a trainable can export beside.
+const PORTABLE_FUNCTIONS: [&str; 2] = ["save-chunk", "restore-chunk"];
+
+/// An export of that name is what the contract says.
+fn check_portable_state(survey: &Survey) -> Result<(), LoadError> {
+    for export in &survey.outside.exports {
+        let Some((PORTABLE_STATE, version)) = contract_name(&export.name) else {
+            continue;
+        };
+        if !is_our_track(version.unwrap_or_default()) {
+            return Err(LoadError::new(
+                LoadProblem::Version,
+                format!("its `{}` is of another contract", export.name),
+                format!("build it with one SDK, of {CONTRACT_VERSION}"),
+            ));
+        }
+        check_functions(export, &PORTABLE_FUNCTIONS)?;
+    }
+    Ok(())
+}
+
+fn check_functions(export: &Item, wanted: &[&str]) -> Result<(), LoadError> {
     let functions = export.functions.as_deref().unwrap_or_default();
-    let missing: Vec<_> = kind
-        .functions()
+    let missing: Vec<_> = wanted
         .iter()
         .filter(|wanted| !functions.iter().any(|f| f == *wanted))
         .copied()
         .collect();
-    if !missing.is_empty() {
-        return Err(LoadError::new(
-            LoadProblem::Load,
-            format!(
-                "its interface `{}` has no `{}`",
-                export.name,
-                missing.join("`, no `")
-            ),
-            REBUILD,
-        ));
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok((kind, version.to_owned()))
+    Err(LoadError::new(
+        LoadProblem::Load,
+        format!(
+            "its interface `{}` has no `{}`",
+            export.name,
+            missing.join("`, no `")
+        ),
+        REBUILD,
+    ))
 }
 
 fn no_plugin(exports: &[Item]) -> LoadError {

@@ -25,6 +25,9 @@ impl Trial {
     /// Asks for the state, chunk by chunk; at most as many bytes as the trial may have of memory.
     /// Free of fuel. How many bytes it were.
     ///
+    /// This runs code of the guest, which can leave traces in its memory and so in the fuel of later
+    /// steps: where the trial is to go on, ask a copy of it.
+    ///
     /// # Errors
     /// If the plugin has no portable state, or refuses, fails or does not come to an end. The trial
     /// has ended then.

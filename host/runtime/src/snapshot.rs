@@ -136,15 +136,15 @@ impl Snapshot {
         if !header.memories.iter().all(is_memory) {
             return damaged("a memory in it has a length that no memory has");
         }
-        if header.dirty_bytes > header.memories.iter().sum() {
-            return damaged("more of it was written than it has");
-        }
         if !memories
             .iter()
             .map(Image::byte_len)
             .eq(header.memories.iter().copied())
         {
             return damaged("its memories have other lengths than its header says");
+        }
+        if header.dirty_bytes > header.memories.iter().sum() {
+            return damaged("more of it was written than it has");
         }
         Ok(Self {
             shared: Arc::new(Shared { header, memories }),
@@ -177,7 +177,12 @@ impl Snapshot {
                 limits.memory_bytes
             ));
         }
-        if u64::from(header.handles.len()) > u64::from(limits.handles) {
+        if !header.handles.fit(&layout.handles) {
+            return Err(SnapshotError::Damaged(
+                "it has handles that the component cannot hold".to_owned(),
+            ));
+        }
+        if header.handles.len() > limits.handles {
             return over(format!(
                 "{} handles, {} allowed",
                 header.handles.len(),

@@ -8,8 +8,8 @@ use wit_parser::Resolve;
 /// The answer `ok` of `setup` and `reconfigure`, and a report without metrics: zeros.
 pub(crate) const ZEROS: &str = "i32.const 1024";
 
-/// The contract, with another version and additions.
-fn contract(version: &str, additions: &str) -> Resolve {
+/// The contract, with another version, additions, and packages that they need.
+fn contract(version: &str, additions: &str, packages: &[(&str, &str)]) -> Resolve {
     let folder = tempfile::tempdir().unwrap();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     for entry in std::fs::read_dir(wit).unwrap() {
@@ -20,6 +20,11 @@ fn contract(version: &str, additions: &str) -> Resolve {
     }
     let additions = format!("package tune:plugin@{version};\n{additions}");
     std::fs::write(folder.path().join("additions.wit"), additions).unwrap();
+    for (name, text) in packages {
+        let package = folder.path().join("deps").join(name);
+        std::fs::create_dir_all(&package).unwrap();
+        std::fs::write(package.join("package.wit"), text).unwrap();
+    }
     let mut resolve = Resolve::default();
     resolve.push_dir(folder.path()).unwrap();
     resolve
@@ -27,7 +32,18 @@ fn contract(version: &str, additions: &str) -> Resolve {
 
 /// A core module in text as a component of a world.
 pub(crate) fn component(module: &str, world: &str, version: &str, additions: &str) -> Vec<u8> {
-    let resolve = contract(version, additions);
+    component_with(module, world, version, additions, &[])
+}
+
+/// The same with packages by name, such as parts of WASI.
+pub(crate) fn component_with(
+    module: &str,
+    world: &str,
+    version: &str,
+    additions: &str,
+    packages: &[(&str, &str)],
+) -> Vec<u8> {
+    let resolve = contract(version, additions, packages);
     let (package, _) = resolve
         .packages
         .iter()

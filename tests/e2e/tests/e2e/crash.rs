@@ -8,6 +8,7 @@ use crate::{
     experiment::Experiment,
     lab::{Finished, Lab},
     outcome::Outcome,
+    population::population,
 };
 
 /// Runs of each scheduler that are killed, half of them a second time: with all schedulers that are
@@ -100,9 +101,13 @@ pub(crate) fn undisturbed(lab: &Lab, experiment: &Experiment) -> (Outcome, u64) 
 
 /// Kills runs and compares what they leave.
 fn survives(what: &str, experiment: &Experiment) {
-    let lab = Lab::new();
+    survives_in(&Lab::new(), what, experiment);
+}
+
+/// The same in a directory in which there may be other runs.
+fn survives_in(lab: &Lab, what: &str, experiment: &Experiment) {
     let mut dice = Dice::of(what);
-    let (undisturbed, lines) = undisturbed(&lab, experiment);
+    let (undisturbed, lines) = undisturbed(lab, experiment);
     let mut hits = 0;
     for number in 0..KILLED {
         // Snapshots change no decision, however many there are.
@@ -110,7 +115,7 @@ fn survives(what: &str, experiment: &Experiment) {
             0 => experiment.clone(),
             _ => experiment.clone().table("[snapshots]\ninterval = 1"),
         };
-        let victim = Victim::new(&lab, experiment, &format!("killed-{number}"), lines);
+        let victim = Victim::new(lab, experiment, &format!("killed-{number}"), lines);
         hits += u64::from(victim.killed(&mut dice));
         if dice.below(2) == 0 {
             hits += u64::from(victim.killed(&mut dice));
@@ -146,4 +151,25 @@ fn under_asha_that_pauses_and_promotes() {
 #[test]
 fn under_median_stopping() {
     survives("median", &experiment(MEDIAN));
+}
+
+#[test]
+fn under_pbt() {
+    survives("pbt", &population(""));
+}
+
+#[test]
+fn under_pbt_whose_members_wait_for_each_other_and_for_slots() {
+    survives("synch", &population("synch = true").top("slots = 3"));
+}
+
+#[test]
+fn under_pbt_replay() {
+    let lab = Lab::new();
+    lab.run(&population(""), &[]).exits(0);
+    let best = &lab.show("pbt")["best"]["trial"];
+    let replay = population("").trials(1).table(&format!(
+        "[scheduler]\nplugin = \"pbt-replay\"\nlineage = {{ run = \"pbt\", trial = {best} }}"
+    ));
+    survives_in(&lab, "pbt-replay", &replay);
 }

@@ -71,6 +71,17 @@ impl Experiment {
         self.top(&format!("trials = {trials}"))
     }
 
+    pub(crate) fn trainable(mut self, trainable: &str) -> Self {
+        trainable.clone_into(&mut self.trainable);
+        self
+    }
+
+    /// Without the parameters so far.
+    pub(crate) fn no_space(mut self) -> Self {
+        self.space.clear();
+        self
+    }
+
     /// Lines of the top level; a key that is there already is replaced.
     pub(crate) fn top(mut self, lines: &str) -> Self {
         for line in lines.lines() {

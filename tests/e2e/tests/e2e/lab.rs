@@ -1,6 +1,7 @@
 //! A temporary directory in which the real binary runs, and what it said.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
@@ -111,6 +112,23 @@ impl Lab {
         let path = self.path(name);
         String::from_utf8(fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
             .unwrap()
+    }
+
+    /// Every file below a folder, with its content.
+    pub(crate) fn tree(&self, name: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+        fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    collect(&path, files);
+                } else {
+                    files.insert(path.clone(), fs::read(path).unwrap());
+                }
+            }
+        }
+        let mut files = BTreeMap::new();
+        collect(&self.path(name), &mut files);
+        files
     }
 
     /// A command line of the binary, in this directory.

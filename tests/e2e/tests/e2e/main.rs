@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod bad_plugins;
+mod changes;
 mod crash;
 mod dependencies;
 mod determinism;
@@ -18,11 +19,15 @@ mod dice;
 mod disk;
 mod examples;
 mod experiment;
+mod forks;
 mod guests;
 mod interruption;
 mod lab;
 mod outcome;
 mod output;
+mod population;
 mod power;
+mod replays;
 mod resume;
 mod runs;
+mod snapshots;

@@ -69,6 +69,50 @@ mod scheduler_script {
         // It was after its second report; it went on from the fourth of the other.
         assert_eq!(lab.trial("exp", 1)["iterations"], 6);
     }
+
+    #[test]
+    fn copies_a_loop_in_its_middle_from_one_trial_to_another() {
+        let lab = Lab::new();
+        let experiment = Experiment::of(tune_test_artifacts::TRIAL_COROUTINE)
+            .trials(2)
+            .top("slots = 2")
+            .space("rate = { uniform = [0.0, 9.0] }")
+            .table(&format!(
+                "[scheduler]\nplugin = {:?}\nscript = [\"1@3 keep\", \"0@5 exploit 0 1 7.5\"]",
+                tune_test_artifacts::SCHEDULER_SCRIPT
+            ));
+        lab.run(&experiment, &[]).exits(0);
+        let reports = lab.trial("exp", 0)["reports"].clone();
+        let rate = lab.read("runs/exp/trials/000000/result.json");
+        let first: serde_json::Value = serde_json::from_str(rate.lines().next().unwrap()).unwrap();
+        let rate = first["config"]["rate"].as_f64().unwrap();
+        // Rounds 10 to 6 of its own loop, then those of the other one from its fourth on.
+        for round in 6..=10_u32 {
+            let report = &reports[10 - round as usize];
+            assert_eq!(report["iteration"], 11 - round);
+            assert_eq!(report["metrics"]["loss"], f64::from(round) * rate);
+        }
+        for round in 1..=7_u32 {
+            let report = &reports[12 - round as usize];
+            assert_eq!(report["iteration"], 11 - round);
+            assert_eq!(report["metrics"]["loss"], f64::from(round) * 7.5);
+        }
+    }
+
+    #[test]
+    fn has_a_copy_from_a_trial_that_was_never_kept_dropped() {
+        let lab = Lab::new();
+        let experiment = Experiment::of(tune_test_artifacts::TRIAL_COROUTINE)
+            .trials(2)
+            .space("rate = { uniform = [0.0, 9.0] }")
+            .table(&format!(
+                "[scheduler]\nplugin = {:?}\nscript = [\"0@5 exploit 0 1 7.5\"]",
+                tune_test_artifacts::SCHEDULER_SCRIPT
+            ));
+        let said = lab.run(&experiment, &[]);
+        assert_eq!(lab.trial("exp", 0)["iterations"], 11, "{said}");
+        assert!(said.stderr.contains("exploit"), "{said}");
+    }
 }
 
 mod scheduler_stops_unknown {

@@ -210,13 +210,18 @@ mod trial_everything {
     use super::*;
 
     #[test]
-    fn decides_the_same_whether_its_state_is_kept_or_not() {
+    fn comes_out_the_same_when_its_states_are_written_and_taken_up_again() {
         let lab = Lab::new();
-        let experiment = Experiment::of(tune_test_artifacts::TRIAL_EVERYTHING).top("max_t = 8");
-        let often = experiment.clone().table("[snapshots]\ninterval = 1");
-        lab.run(&experiment, &["--name", "never"]).exits(0);
-        lab.run(&often, &["--name", "often"]).exits(0);
-        assert_eq!(lab.digest("never"), lab.digest("often"));
+        let experiment = Experiment::of(tune_test_artifacts::TRIAL_EVERYTHING)
+            .top("max_t = 9\nslots = 4")
+            .table("[limits]\nmemory = \"4 MiB\"");
+        lab.run(&experiment, &["--name", "roomy"]).exits(0);
+        // Room for one trial: the others wait on the disk, between all of their steps.
+        let tight = experiment
+            .table("[limits]\nmemory = \"4 MiB\"\nrun_memory = \"4 MiB\"")
+            .table("[snapshots]\ninterval = 1");
+        lab.run(&tight, &["--name", "tight"]).exits(0);
+        Outcome::of(&lab, "tight").must_equal(&Outcome::of(&lab, "roomy"));
     }
 }
 
@@ -422,14 +427,26 @@ mod trial_probe {
 mod trial_resolves {
     use super::*;
 
+    const GUEST: &str = tune_test_artifacts::TRIAL_RESOLVES;
+
     #[test]
-    fn is_refused_the_network_and_goes_on() {
+    fn runs_without_snapshots_that_it_does_not_allow() {
         let lab = Lab::new();
-        let experiment = Experiment::of(tune_test_artifacts::TRIAL_RESOLVES)
-            .top("max_t = 3")
+        let experiment = Experiment::of(GUEST)
+            .top("max_t = 5")
             .table("[snapshots]\ninterval = 1");
         lab.run(&experiment, &[]).exits(0);
-        assert_eq!(last(&lab, "exp")["loss"], 0.0);
+        assert_eq!(last(&lab, "exp")["loss"], 0);
+    }
+
+    #[test]
+    fn cannot_be_forked_and_the_handle_is_named() {
+        let lab = Lab::new();
+        lab.run(&Experiment::of(GUEST).top("max_t = 5"), &[])
+            .exits(0);
+        let said = lab.tune(&["fork", "exp", "0@3"]);
+        assert_ne!(said.code, Some(0), "{said}");
+        said.says(&["network"]);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::history::History;
 use crate::runs_dir;
 
 /// The option that the scheduler is given the changes in.
-const STEPS: &str = "steps";
+pub(crate) const STEPS: &str = "steps";
 
 /// Fills the plan in from the run that the experiment names, if it names one. Returns what that run
 /// was made of.

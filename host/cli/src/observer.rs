@@ -261,7 +261,7 @@ impl Watcher {
                     LiveEvent::Ended {
                         trial: *id,
                         status: status_of(tune_core::Phase::Ended(*ending)),
-                        iterations: trial.map_or(0, |t| t.iteration),
+                        reports: trial.map_or(0, Trial::reports),
                         why: trial
                             .and_then(|t| t.failure.as_ref())
                             .map(|f| f.message.as_str()),

@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::history::{History, start_digest};
 use crate::output;
 use crate::settings::Settings;
-use crate::{data, machine};
+use crate::{data, lineage, machine};
 
 /// A run that can begin or go on.
 pub(crate) struct Prepared {
@@ -101,6 +101,14 @@ pub(crate) fn new_run(
         }
     }
     let mut wrong = Vec::new();
+    wrong.extend(
+        chosen
+            .iter()
+            .filter_map(|one| check_lineage(experiment, one)),
+    );
+    if !wrong.is_empty() {
+        return Err(experiment.diagnostics(wrong).into());
+    }
     for one in &chosen {
         check_options(experiment, one, &mut plan, &mut wrong);
         check_wishes(experiment, one, &mut wrong);
@@ -463,6 +471,24 @@ fn choose(experiment: &ExperimentPlan, catalog: &Catalog) -> Result<Vec<Chosen>,
     } else {
         Err(experiment.diagnostics(wrong).into())
     }
+}
+
+/// A lineage needs a scheduler that takes its changes.
+fn check_lineage(experiment: &ExperimentPlan, one: &Chosen) -> Option<Diagnostic> {
+    if one.kind != PluginKind::Scheduler || experiment.lineage.is_none() {
+        return None;
+    }
+    let options = &one.inspection.manifest.options;
+    let takes_steps = options
+        .pointer(&format!("/properties/{}", lineage::STEPS))
+        .is_some();
+    (!takes_steps).then(|| {
+        experiment.diagnostic(
+            "scheduler.lineage",
+            format!("`{}` follows no lineage", one.candidate.name),
+            "write plugin = \"pbt-replay\", or remove `lineage`",
+        )
+    })
 }
 
 /// Checks options against the manifest and writes them into the plan with their defaults.

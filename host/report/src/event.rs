@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tune_core::records::{Config, Metric};
 
-use crate::lineage::{ValueChange, change_text};
+use crate::lineage::{ValueChange, change_line};
 use crate::text::{clean, cut};
 use crate::trials::{config_line, is_host_metric};
 use crate::{TrialStatus, short};
@@ -68,7 +68,7 @@ pub enum LiveEvent<'a> {
         /// How it ended.
         status: TrialStatus,
         /// Reports that it made.
-        iterations: u64,
+        reports: u64,
         /// Why it failed, if it did.
         why: Option<&'a str>,
     },
@@ -117,27 +117,19 @@ pub fn line(event: &LiveEvent<'_>) -> String {
         LiveEvent::Ended {
             trial,
             status,
-            iterations,
+            reports,
             why,
         } => {
-            let reports = if *iterations == 1 {
-                "report"
-            } else {
-                "reports"
-            };
+            let word = if *reports == 1 { "report" } else { "reports" };
             let why = why.map(|why| format!(": {}", first_line(why)));
             format!(
-                "trial {trial} {status} after {iterations} {reports}{}",
+                "trial {trial} {status} after {reports} {word}{}",
                 why.unwrap_or_default()
             )
         }
         LiveEvent::Remark(text) => first_line(text).into_owned(),
     };
     cut(&text, MAX_COLUMNS).into_owned()
-}
-
-fn change_line(change: &ValueChange) -> String {
-    format!("{} {}", clean(&change.name), clean(&change_text(change)))
 }
 
 /// The guest's metrics in one line.
@@ -185,7 +177,7 @@ mod tests {
         let ended = |status, why| LiveEvent::Ended {
             trial: 4,
             status,
-            iterations: 1,
+            reports: 1,
             why,
         };
         for (event, expected) in [

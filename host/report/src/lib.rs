@@ -30,7 +30,8 @@ pub use derived::{DerivedError, DerivedFiles, DerivedRecord};
 pub use event::{LiveEvent, line};
 pub use json::{best_json, comparison_json, run_json, runs_json, trial_json};
 pub use lineage::{
-    CloneView, Stretch, ValueChange, clones, clones_table, lineage, lineage_table, value_changes,
+    CloneView, Stretch, ValueChange, change_line, clones, clones_table, lineage, lineage_table,
+    value_changes,
 };
 pub use live::{LiveBest, LiveView, render};
 pub use live_trials::{Candidate, LiveTrial, trials_that_matter};

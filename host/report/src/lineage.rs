@@ -8,7 +8,7 @@ use tune_core::records::{Config, Value};
 
 use crate::style::Style;
 use crate::table::{Column, Table};
-use crate::text::cut;
+use crate::text::{clean, cut};
 use crate::trials::short_value;
 use crate::{RunView, TrialView};
 
@@ -178,7 +178,7 @@ pub fn clones_table(clones: &[CloneView], width: usize, color: bool) -> Vec<Stri
         Column::number("handover", 0),
         Column::number("trial", 0),
         Column::number("at", 0),
-        Column::number("cloned", 0),
+        Column::number("from", 0),
         Column::number("at", 0),
     ];
     let mut lines = vec![format!("clones: {}", clones.len())];
@@ -242,9 +242,15 @@ fn table<'a>(
 }
 
 /// A change as tables show it: `0.1 → 0.12`.
-pub(crate) fn change_text(change: &ValueChange) -> String {
+fn change_text(change: &ValueChange) -> String {
     let text = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), short_value);
     format!("{} → {}", text(&change.before), text(&change.after))
+}
+
+/// A change with its parameter, harmless to a terminal: `lr 0.1 → 0.12`.
+#[must_use]
+pub fn change_line(change: &ValueChange) -> String {
+    format!("{} {}", clean(&change.name), clean(&change_text(change)))
 }
 
 #[cfg(test)]
@@ -325,10 +331,10 @@ mod tests {
             clones_table(&clones(&run), 80, false),
             [
                 "clones: 3",
-                "handover  trial  at  cloned  at          lr",
-                "       4      1   1       0   2  0.1 → 0.12",
-                "       6      2   1       1   3  0.12 → 0.3",
-                "       9      0   4       2   5   0.3 → 0.6",
+                "handover  trial  at  from  at          lr",
+                "       4      1   1     0   2  0.1 → 0.12",
+                "       6      2   1     1   3  0.12 → 0.3",
+                "       9      0   4     2   5   0.3 → 0.6",
             ]
         );
     }

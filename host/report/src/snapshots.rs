@@ -51,8 +51,9 @@ pub fn snapshots_table(
     }
     let mut lines = table.render(width, color);
     lines.push(format!(
-        "{} snapshots, {} of state on {} of disk ({})",
+        "{} snapshot{}, {} of state on {} of disk ({})",
         usage.snapshots,
+        if usage.snapshots == 1 { "" } else { "s" },
         size(usage.logical_bytes),
         size(usage.disk_bytes),
         times(usage.logical_bytes, usage.disk_bytes),

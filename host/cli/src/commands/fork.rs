@@ -203,7 +203,7 @@ impl<'a> Begin<'a> {
 
     fn parent(&self, run: &Path, plan: &EnginePlan) -> Parent {
         Parent {
-            run: run.display().to_string(),
+            run: name_of(run),
             trial: self.origin.point.trial,
             iteration: self.origin.iteration,
             reports: self.origin.point.reports,

@@ -241,6 +241,7 @@ fn trial_lines(history: &History, id: u32, trial: &TrialReplay) -> Vec<String> {
         trial.same,
         match trial.snapshots.len() {
             0 => String::new(),
+            1 => ", 1 snapshot".to_owned(),
             count => format!(", {count} snapshots"),
         }
     ));

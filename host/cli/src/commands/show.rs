@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tune_report::{TrialView, clean, cut};
+use tune_report::{RunView, TrialView, clean, cut};
 use tune_store::{LogOf, RunReader};
 
 use crate::args::ShowArgs;
@@ -53,14 +53,7 @@ fn show_run(path: &Path, history: &History, args: &ShowArgs) -> Result<(), Failu
         format!("trials: {} ({})", view.trials.len(), counts.join(", ")),
         format!("digest: {} after {} handovers", view.digest, view.handovers),
     ];
-    if let Some(parent) = &view.parent {
-        lines.push(format!(
-            "fork of {} trial {}, iteration {}",
-            clean(&parent.run),
-            parent.trial,
-            parent.iteration
-        ));
-    }
+    lines.extend(fork_line(view));
     if matches!(view.status.as_str(), "stopped" | "interrupted") {
         lines.push(format!("go on:  {}", runs_dir::resume_command(path)));
     }
@@ -77,6 +70,25 @@ fn show_run(path: &Path, history: &History, args: &ShowArgs) -> Result<(), Failu
         lines.extend(tune_report::clones_table(&clones, page.width, page.color));
     }
     Ok(output::lines(lines)?)
+}
+
+/// What trial 0 began with, if the run is a fork.
+fn fork_line(view: &RunView) -> Option<String> {
+    let parent = view.parent.as_ref()?;
+    let mut line = format!(
+        "fork of {} trial {}, iteration {}",
+        clean(&parent.run),
+        parent.trial,
+        parent.iteration
+    );
+    if let Some(trial) = view.trial(0) {
+        let changes = tune_report::value_changes(&trial.first_config, trial.config_from(0));
+        for (i, change) in changes.iter().enumerate() {
+            line.push_str(if i == 0 { ": " } else { ", " });
+            line.push_str(&tune_report::change_line(change));
+        }
+    }
+    Some(line)
 }
 
 fn show_trial(path: &Path, history: &History, id: u32, args: &ShowArgs) -> Result<(), Failure> {
@@ -105,6 +117,9 @@ fn show_trial(path: &Path, history: &History, id: u32, args: &ShowArgs) -> Resul
     }
     let page = Page::of_stdout();
     let mut lines = tune_report::trial_details(view, trial, page.width, page.color);
+    if id == 0 {
+        lines.splice(1..1, fork_line(view));
+    }
     let files = path.join("trials").join(format!("{id:06}"));
     if files.is_dir() {
         let text = format!("files: {}", files.display());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tune_core::records::FailureKind;
 use tune_core::{Limits, PluginFault};
-use tune_snapshot::{Accessor, HandleKind, Layout};
+use tune_snapshot::{Accessor, HandleKind, HostMemoryError, Layout};
 use wasmtime::component::{Resource, ResourceAny};
 use wasmtime::{Store, ensure, format_err};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
@@ -140,7 +140,7 @@ impl<G> Live<G> {
             &Control::new(),
             on_account(&mut self.store, Account::Accessor, ACCESS_FUEL, work),
         )
-        .map_err(|error| SnapshotError::HostBug(format!("{error:#}")))
+        .map_err(refused)
     }
 
     fn restore(&mut self, layout: &Layout, state: &Snapshot) -> Result<(), SnapshotError> {
@@ -160,6 +160,10 @@ impl<G> Live<G> {
                 accessor.grow(&mut *store, index, present, wanted).await?;
             }
             Ok(())
+        })
+        .map_err(|error| match error {
+            SnapshotError::HostBug(why) => SnapshotError::Damaged(why),
+            other => other,
         })?;
         for (memory, image) in self.memories.iter().zip(state.memories()) {
             memory.restore(image, state.copying())?;
@@ -170,6 +174,20 @@ impl<G> Live<G> {
         })?;
         self.store.data_mut().restore(state.store());
         Ok(())
+    }
+}
+
+/// Why an accessor failed.
+fn refused(error: wasmtime::Error) -> SnapshotError {
+    use tune_snapshot::SnapshotError as Below;
+    let error = match error.downcast::<Below>() {
+        Ok(Below::Accessor(error)) => error,
+        Ok(other) => return other.into(),
+        Err(error) => error,
+    };
+    match error.downcast_ref::<HostMemoryError>() {
+        Some(memory) => Below::from(memory.clone()).into(),
+        None => SnapshotError::HostBug(format!("{error:#}")),
     }
 }
 

@@ -42,6 +42,7 @@ mod snapshot_error;
 mod store;
 mod to_guest;
 mod trainable;
+mod trial_instance;
 mod wasi;
 
 pub use artifact::StagedArtifact;

@@ -184,16 +184,17 @@ impl Log {
         self.recent.clone_from(&state.recent);
     }
 
-    /// Bytes of lines since the last take.
-    pub(crate) fn lines(&self) -> usize {
+    /// Where the lines since the last take end.
+    pub(crate) fn end(&mut self) -> usize {
+        self.end_lines();
         self.lines.len()
     }
 
-    /// Forgets the lines behind that many bytes.
-    pub(crate) fn forget(&mut self, lines: usize) {
+    /// Forgets what came after that end.
+    pub(crate) fn forget(&mut self, end: usize) {
         self.stdout.clear();
         self.stderr.clear();
-        self.lines.truncate(lines);
+        self.lines.truncate(end);
     }
 
     /// Everything since the last take, with a note if something was dropped.

@@ -22,7 +22,8 @@ use crate::scheduler::SchedulerInstance;
 use crate::searcher::SearcherInstance;
 use crate::snapshot::Snapshot;
 use crate::store::{Account, StoreData, StoreParts};
-use crate::trainable::{Trial, TrialIndices};
+use crate::trainable::Trial;
+use crate::trial_instance::TrialIndices;
 
 /// What a plan grants to a trainable beyond its computation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -140,11 +140,12 @@ impl Trial {
             return Err(self.fault(operation, FailureKind::Reconfigure, message, hint));
         }
         let fuel = Fuel::for_host(&self.start.limits);
-        let call =
-            async |guest: &crate::trainable::TrialExports, store: &mut _| match &guest.portable {
-                Some(portable) => call(portable, store).await,
-                None => Err(wasmtime::format_err!("no portable state")),
-            };
+        let call = async |guest: &crate::trial_instance::TrialExports, store: &mut _| match &guest
+            .portable
+        {
+            Some(portable) => call(portable, store).await,
+            None => Err(wasmtime::format_err!("no portable state")),
+        };
         match account {
             For::Step => self.instance.call(operation, call),
             For::Host => self.instance.call_for_host(operation, fuel, call),

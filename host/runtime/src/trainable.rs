@@ -6,7 +6,7 @@ use tune_core::records::{Change, FailureKind, Reconfigured, Report};
 use tune_core::{Limits, PluginFault};
 
 use crate::artifact::StagedArtifact;
-use crate::bindings::{portable_state, trainable, types};
+use crate::bindings::types;
 use crate::fault::Reported;
 use crate::from_guest::{self, Bounds};
 use crate::instance::{Fuel, Instance};
@@ -16,26 +16,15 @@ use crate::plugin::TrialStart;
 use crate::random::Randomness;
 use crate::snapshot::Snapshot;
 use crate::snapshot_error::SnapshotError;
-use crate::store::{Account, StoreData, StoreParts};
+use crate::store::{Account, StoreData};
 use crate::to_guest;
+use crate::trial_instance::{TrialExports, TrialIndices, fresh, instance};
 
 /// One tick of virtual time on the guest's clocks, in nanoseconds: a unit of fuel is about one
 /// instruction.
 const NANOS_PER_TICK: u64 = 1;
 /// The same where ticks are costs that the trainable reports, which are microseconds.
 const NANOS_PER_COST_TICK: u64 = 1_000;
-
-/// Where the functions of a trainable are.
-pub(crate) struct TrialIndices {
-    pub(crate) trainable: trainable::GuestIndices,
-    pub(crate) portable: Option<portable_state::GuestIndices>,
-}
-
-/// The functions of a trainable.
-pub(crate) struct TrialExports {
-    pub(crate) trainable: trainable::Guest,
-    pub(crate) portable: Option<portable_state::Guest>,
-}
 
 /// A trial. One call at a time; after a call that failed every later one fails.
 pub struct Trial {
@@ -103,7 +92,8 @@ impl Trial {
 
     /// Goes on from another state, of a trial of the same plugin, instead of its own; `own_fuel` is
     /// what its own steps have burned so far. Free of fuel. Quick where the memory of the state is
-    /// no smaller than the present one; a new instance is made otherwise, or if this one has ended.
+    /// no smaller than the present one; a new instance is made otherwise, or if this one has ended:
+    /// the deadline of the control holds for its start code.
     ///
     /// # Errors
     /// If the state does not fit or is damaged. The trial has ended then.
@@ -308,49 +298,6 @@ fn nanos_per_tick(start: &TrialStart) -> u64 {
     } else {
         NANOS_PER_TICK
     }
-}
-
-/// An instance; its start code burns `fuel`, with what is gone of that already.
-fn instance(
-    linked: &Arc<Linked>,
-    indices: &TrialIndices,
-    start: &TrialStart,
-    log: SharedLog,
-    account: Account,
-    fuel: (Fuel, u64),
-) -> Result<Instance<TrialExports>, Box<PluginFault>> {
-    let parts = StoreParts {
-        limits: &start.limits,
-        control: Arc::clone(&start.control),
-        seed: start.info.seed,
-        data: Arc::clone(&start.data),
-        grants: &start.grants,
-        log,
-        account,
-    };
-    Instance::new(linked, parts, fuel, |store, exports| {
-        Ok(TrialExports {
-            trainable: indices.trainable.load(&mut *store, exports)?,
-            portable: match &indices.portable {
-                Some(portable) => Some(portable.load(store, exports)?),
-                None => None,
-            },
-        })
-    })
-}
-
-/// An instance for a state; what its own start code says is nobody's.
-fn fresh(
-    linked: &Arc<Linked>,
-    indices: &TrialIndices,
-    start: &TrialStart,
-    log: SharedLog,
-) -> Result<Instance<TrialExports>, Box<PluginFault>> {
-    let said = log.lock().lines();
-    let fuel = (Fuel::for_host(&start.limits), 0);
-    let made = instance(linked, indices, start, log.clone(), Account::Host, fuel);
-    log.lock().forget(said);
-    made
 }
 
 /// What a step may burn: its own limit, or what is left of the trial's.

@@ -56,9 +56,11 @@ fn suggest(searcher: &mut SearcherInstance, trials: std::ops::Range<u32>) -> Vec
     let mut configs = Vec::new();
     for trial in trials {
         let suggestion = searcher.suggest(trial, &Config::new()).unwrap().unwrap();
-        let Suggestion::Configure(proposal) = suggestion else {
-            panic!("{suggestion:?}");
+        let proposal = match suggestion {
+            Suggestion::Configure(proposal) => Some(proposal),
+            Suggestion::Wait | Suggestion::Exhausted => None,
         };
+        let proposal = proposal.unwrap();
         let x = proposal.config.get("x").unwrap();
         let loss = format!("{x:?}").len() as f64 + f64::from(trial % 3);
         searcher

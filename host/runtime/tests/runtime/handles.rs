@@ -166,7 +166,7 @@ fn goes_on_after_every_move(moves: &[Move]) {
         for (j, other) in states.iter().enumerate() {
             fresh.restore_over(other, 0).unwrap();
             let back = fresh.snapshot().unwrap().state_hash().unwrap();
-            assert_eq!(back, hashes[j]);
+            assert_eq!(Some(&back), hashes.get(j), "back to {j} of {moves:?}");
             fresh.restore_over(state, 0).unwrap();
             if let Some(expected) = hashes.get(i + 1) {
                 assert_eq!(step(&mut fresh), *expected, "{j} to {i} of {moves:?}");

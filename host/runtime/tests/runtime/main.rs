@@ -11,6 +11,7 @@ mod headers;
 mod limits;
 mod outputs;
 mod portable;
+mod refusals;
 mod snapshots;
 
 use std::sync::Arc;

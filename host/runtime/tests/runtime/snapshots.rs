@@ -9,11 +9,10 @@ use tune_core::records::{Change, Config, FailureKind, Reconfigured, Report};
 use tune_core::{Limits, Metering};
 use tune_runtime::{
     Control, DataSet, DataSets, Grants, Image, Plugin, Runtime, RuntimeOptions, Snapshot,
-    SnapshotError, SnapshotHeader, Tracking, Trial, TrialStart,
+    SnapshotError, SnapshotHeader, StagedArtifact, Tracking, Trial, TrialStart,
 };
 use tune_test_artifacts as guests;
 
-use crate::guests::trainable;
 use crate::{load, start};
 
 /// Steps that are compared after each copy.
@@ -36,7 +35,7 @@ pub(crate) fn plugin(path: &str, tracking: Tracking, metering: Metering) -> Plug
         .unwrap()
 }
 
-fn start_with(config: Config) -> TrialStart {
+pub(crate) fn start_with(config: Config) -> TrialStart {
     let mut data = DataSets::new();
     let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/digits");
     let dir = Dir::open_ambient_dir(digits, ambient_authority()).unwrap();
@@ -52,7 +51,7 @@ fn start_with(config: Config) -> TrialStart {
     }
 }
 
-fn begun(plugin: &Plugin, config: &Config, steps: u64) -> Trial {
+pub(crate) fn begun(plugin: &Plugin, config: &Config, steps: u64) -> Trial {
     let mut trial = plugin.trial(start_with(config.clone())).unwrap();
     trial.setup(0).unwrap();
     for step in 0..steps {
@@ -72,7 +71,8 @@ fn restored(plugin: &Plugin, config: &Config, from: &Snapshot) -> Trial {
 /// Everything that can be seen of some steps.
 #[derive(Debug, PartialEq)]
 struct Seen {
-    steps: Vec<(Report, u64, Vec<u8>, Vec<(String, Vec<u8>)>)>,
+    /// Report, fuel, log, artifacts.
+    steps: Vec<(Report, u64, Vec<u8>, Vec<StagedArtifact>)>,
     state: [u8; 32],
     memory: u64,
 }
@@ -82,9 +82,8 @@ fn go_on(trial: &mut Trial, done: u64) -> Seen {
     let steps = (done..done + AFTER as u64)
         .map(|step| {
             let report = trial.step(step * 1_000_000_000).unwrap();
-            let artifacts = trial.take_artifacts();
-            let artifacts = artifacts.into_iter().map(|a| (a.name, a.bytes)).collect();
-            (report, trial.fuel_burned(), trial.take_log(), artifacts)
+            let fuel = trial.fuel_burned();
+            (report, fuel, trial.take_log(), trial.take_artifacts())
         })
         .collect();
     Seen {
@@ -311,67 +310,6 @@ fn a_state_that_is_too_small_for_a_live_instance_gets_a_new_one() {
     assert_eq!(large.memory_bytes(), snapshot.byte_len());
     let mut expected = restored(&plugin, &with(1), &snapshot);
     assert_eq!(go_on(&mut large, 2), go_on(&mut expected, 2));
-}
-
-#[test]
-fn a_trial_that_has_failed_cannot_be_copied_but_can_be_replaced() {
-    let plugin = plugin(guests::TRIAL_TRAPS_AT, Tracking::detect(), Metering::Fuel);
-    let mut config = Config::new();
-    config.insert("step", 3);
-    let mut trial = begun(&plugin, &config, 1);
-    let snapshot = trial.snapshot().unwrap();
-    trial.step(0).unwrap();
-    assert_eq!(trial.step(0).unwrap_err().kind, FailureKind::Trap);
-    assert!(matches!(trial.snapshot(), Err(SnapshotError::Ended)));
-    trial.restore_over(&snapshot, 0).unwrap();
-    trial.step(0).unwrap();
-    trial.snapshot().unwrap();
-}
-
-#[test]
-fn in_mid_step_there_is_no_state_to_copy() {
-    let plugin = plugin(guests::TRIAL_NOOP, Tracking::detect(), Metering::Fuel);
-    let mut trial = plugin.trial(start(&Limits::default())).unwrap();
-    assert!(matches!(trial.snapshot(), Err(SnapshotError::InStep)));
-    trial.setup(0).unwrap();
-    assert!(matches!(trial.snapshot(), Err(SnapshotError::InStep)));
-    trial.step(0).unwrap();
-    trial.snapshot().unwrap();
-}
-
-#[test]
-fn constructs_out_of_reach_are_named() {
-    let bytes = trainable(
-        crate::guests::ZEROS,
-        "(table $t 1 funcref) (func (table.set $t (i32.const 0) (ref.null func)))",
-    );
-    let mut trial = load(&bytes, Metering::Fuel)
-        .unwrap()
-        .trial(start(&Limits::default()))
-        .unwrap();
-    trial.setup(0).unwrap();
-    trial.step(0).unwrap();
-    let error = trial.snapshot().unwrap_err();
-    assert!(error.to_string().contains("table.set"), "{error}");
-    trial.step(0).unwrap();
-}
-
-#[test]
-fn a_handle_that_cannot_be_made_again_is_named_and_does_no_harm() {
-    let plugin = plugin(guests::TRIAL_RESOLVES, Tracking::detect(), Metering::Fuel);
-    let config = Config::new();
-    let mut trial = begun(&plugin, &config, 1);
-    let before = trial.snapshot().unwrap();
-    trial.step(0).unwrap();
-    let error = trial.snapshot().unwrap_err();
-    assert!(error.to_string().contains("a network"), "{error}");
-    trial.step(0).unwrap();
-    // Over it goes a state in which there is none.
-    trial.restore_over(&before, 0).unwrap();
-    assert_eq!(
-        trial.snapshot().unwrap().state_hash().unwrap(),
-        before.state_hash().unwrap()
-    );
 }
 
 #[test]

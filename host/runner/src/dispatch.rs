@@ -261,6 +261,7 @@ impl Coordinator<'_> {
                 match result {
                     Ok(info) => {
                         self.saving.share.measured(info.bytes, took);
+                        self.observer.saved(&info);
                         // Else it may be a state that never came to be.
                         if of_use {
                             self.states.vault.wrote(&info);
@@ -304,15 +305,18 @@ impl Coordinator<'_> {
             return;
         };
         let (point, bytes) = (rested.point, rested.memory_bytes);
+        let known = self.engine.trial(trial);
+        let handed_over = known.is_some_and(|t| t.reports() == point.reports);
+        // Another state has taken the place of this one.
+        let replaced = handed_over && known.is_some_and(|t| t.point() != point);
+        let needless = replaced && !self.states.kept.is_wanted(point);
         let elsewhere = self.states.vault.has(point) || self.states.kept.is_filled(point);
-        let worth = self.saving.share.is_worth(bytes, account.since);
-        if elsewhere || !worth || !self.saving.captures || !self.states.vault.takes() {
+        let worth = self.saving.captures && self.saving.share.is_worth(bytes, account.since);
+        if needless || elsewhere || !worth || !self.states.vault.takes() {
             self.executor.clear(rested.instance);
             self.states.kept.drop_wanted(point);
             return;
         }
-        let reports = self.engine.trial(trial).map(|t| t.reports());
-        let handed_over = point.trial == trial && reports == Some(point.reports);
         self.states.kept.begin(point);
         self.states.leaves(trial);
         self.saving.sent();

@@ -78,6 +78,7 @@ pub(crate) fn fold(
         };
         observer.restored(&engine, &handover, wall);
     }
+    upkeep.retain(|id| engine.trial(id).is_some_and(|trial| !trial.is_ended()));
     if !rows.is_empty() {
         // Said before; the log has it.
         drop(plugins.take_logs());

@@ -74,6 +74,12 @@ impl Kept {
         }
     }
 
+    /// It is to be captured from the instance that has it.
+    pub(crate) fn is_wanted(&self, point: Point) -> bool {
+        let slot = self.slots.get(&point);
+        slot.is_some_and(|slot| matches!(slot.content, Content::Wanted(_)))
+    }
+
     fn content(&mut self, point: Point) -> Option<&mut Content> {
         self.slots.get_mut(&point).map(|slot| &mut slot.content)
     }

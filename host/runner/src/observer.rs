@@ -1,6 +1,7 @@
 //! Who is told what happens: the live view, plain lines, files for other tools.
 
 use tune_core::{Engine, Handover};
+use tune_store::SnapshotInfo;
 
 /// Facts of a handover that are for people only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,9 @@ pub trait Observer {
 
     /// Called at least ten times a second while the run waits, for views that show time.
     fn tick(&mut self, _engine: &Engine) {}
+
+    /// A snapshot was written. It may be gone again later, see [`crate::SnapshotPolicy`].
+    fn saved(&mut self, _snapshot: &SnapshotInfo) {}
 
     /// A remark on the run, such as a shutdown that has begun.
     fn remark(&mut self, _text: &str) {}

@@ -74,6 +74,11 @@ impl Share {
         }
     }
 
+    /// Nothing is written but what memory has no room for, and last states.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.max == 0.0
+    }
+
     /// A step, or calls of the searcher and scheduler, took this long.
     pub(crate) fn worked(&mut self, took: Duration) {
         self.steps += took.as_secs_f64();

@@ -184,7 +184,8 @@ impl Coordinator<'_> {
             let account = self.states.upkeep.get(id);
             let bytes = self.states.pool.state(id).map_or(0, |(_, bytes)| bytes);
             let last = self.saving.finals.contains(&id) && best.contains(&id);
-            let resumes = !trial.is_ended()
+            let resumes = !self.saving.share.is_nothing()
+                && !trial.is_ended()
                 && trial.point() == point
                 && self.saving.share.is_worth(bytes, account.since);
             let wanted = self.saving.captures && !self.states.vault.has(point);
@@ -201,7 +202,11 @@ impl Coordinator<'_> {
             }
         }
         let bytes = self.plugins.memory_bytes();
-        if self.engine.sequence() > 0 && self.saving.share.is_worth(bytes, self.saving.decided) {
+        if self.engine.sequence() > 0
+            && self.saving.captures_deciders
+            && !self.saving.share.is_nothing()
+            && self.saving.share.is_worth(bytes, self.saving.decided)
+        {
             self.capture_deciders(self.engine.sequence() - 1);
         }
     }
@@ -266,6 +271,7 @@ impl Coordinator<'_> {
             }
             for info in &wrote.infos {
                 self.states.vault.wrote(info);
+                self.observer.saved(info);
             }
             if let Some(error) = &wrote.error {
                 self.cannot_write(error);

@@ -189,7 +189,9 @@ impl States {
             if !trial.is_ended() {
                 needed.insert(trial.point());
             }
-            if let Some(kept) = &trial.kept {
+            if let Some(kept) = &trial.kept
+                && engine.plan().clones
+            {
                 needed.insert(kept.point);
             }
         }

@@ -56,7 +56,11 @@ impl Upkeep {
         let account = self.accounts.entry(trial).or_default();
         account.since = from.since;
         account.reports = from.reports;
-        account.row = from.row;
+    }
+
+    /// Only these trials are live.
+    pub(crate) fn retain(&mut self, is_live: impl Fn(TrialId) -> bool) {
+        self.accounts.retain(|trial, _| is_live(*trial));
     }
 
     /// The trial has ended.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use tune_core::Point;
@@ -92,7 +92,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread. The calling thread is unparked for everything that is written.
     pub(crate) fn new(
         chunks: ChunkStore,
         journal: &Journal,
@@ -110,10 +110,10 @@ impl Writer {
             let mut state = shared.lock();
             state.committed = state.committed.max(journal.committed());
         }
-        let theirs = Arc::clone(&shared);
+        let (theirs, coordinator) = (Arc::clone(&shared), std::thread::current());
         let thread = std::thread::Builder::new()
             .name("snapshots".to_owned())
-            .spawn(move || work(&theirs, &chunks, &factory))?;
+            .spawn(move || work(&theirs, &chunks, &factory, &coordinator))?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -127,6 +127,9 @@ impl Writer {
 
     /// Orders that are not carried out yet.
     pub(crate) fn queued(&self) -> usize {
+        if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            return 0; // By a defect of the host; they never will be.
+        }
         let state = self.shared.lock();
         state.orders.len() + usize::from(state.busy)
     }
@@ -153,7 +156,7 @@ impl Drop for Writer {
     }
 }
 
-fn work(shared: &Shared, chunks: &ChunkStore, factory: &Factory) {
+fn work(shared: &Shared, chunks: &ChunkStore, factory: &Factory, coordinator: &Thread) {
     let mut press = Press {
         chunks,
         factory,
@@ -162,7 +165,6 @@ fn work(shared: &Shared, chunks: &ChunkStore, factory: &Factory) {
     loop {
         let order = {
             let mut state = shared.lock();
-            state.busy = false;
             loop {
                 if state.closed {
                     return;
@@ -186,7 +188,10 @@ fn work(shared: &Shared, chunks: &ChunkStore, factory: &Factory) {
         };
         if let Some(order) = order {
             let wrote = press.carry_out(order);
-            shared.lock().wrote.push(wrote);
+            let mut state = shared.lock();
+            state.busy = false;
+            state.wrote.push(wrote);
+            coordinator.unpark();
         }
     }
 }

@@ -3,7 +3,7 @@
 use tune_core::EnginePlan;
 use tune_runner::{How, SnapshotPolicy};
 
-use crate::snapshots::{eager, with};
+use crate::snapshots::{damage_every, eager, interrupted, with};
 use crate::{delays, plan, whole};
 
 fn diary(trials: u32, slots: u32, scheduler: (&str, &str)) -> EnginePlan {
@@ -65,6 +65,24 @@ fn a_population_that_copies_its_best_is_indifferent_to_how_it_is_carried_out() {
 fn so_is_one_whose_members_wait_for_each_other() {
     let options = r#"{"perturbation_interval": 3, "synch": true, "quantile_fraction": 0.4}"#;
     indifferent(&diary(6, 3, ("pbt", options)), 1..=100);
+}
+
+#[test]
+fn a_population_that_is_interrupted_again_and_again_ends_as_if_it_had_not_been() {
+    let options = r#"{"perturbation_interval": 2, "quantile_fraction": 0.4}"#;
+    let plan = diary(6, 3, ("pbt", options));
+    let plain = whole(&plan, with(2, 1 << 30, SnapshotPolicy::none()));
+    for (at_once, keep, damage) in [(false, 1, 0), (true, 1, 0), (true, 2, 3), (true, 1, 2)] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = with(2, 1 << 30, eager(keep));
+        let (ran, _) = interrupted(&plan, dir.path(), &options, at_once, &|dir| {
+            if damage > 0 {
+                damage_every(damage, dir);
+            }
+        });
+        assert_eq!(ran.how, How::Finished);
+        assert_eq!(ran.digest, plain.digest, "{at_once} {keep} {damage}");
+    }
 }
 
 fn script(trials: u32, slots: u32, lines: &[&str]) -> EnginePlan {

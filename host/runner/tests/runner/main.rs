@@ -23,7 +23,7 @@ use tune_runner::{
     How, Observer, RunError, RunOptions, RunParts, Shutdown, StepHook, Verify, Wall,
 };
 use tune_runtime::{DataSets, Grants, Plugin, Runtime, RuntimeOptions};
-use tune_store::{Header, Row, RunDir};
+use tune_store::{Header, Row, RunDir, SnapshotInfo};
 
 /// Plugins are compiled once for all tests. `NAME again` is another file with the same code.
 fn plugin(name: &str) -> Plugin {
@@ -131,6 +131,7 @@ struct Story {
     restored: u64,
     retried: u64,
     exploits: u64,
+    saved: Vec<SnapshotInfo>,
     remarks: Vec<String>,
     stop_after: Option<(u64, Arc<Shutdown>)>,
     /// Not even steps in flight are finished, and nothing more is written.
@@ -159,6 +160,10 @@ impl Observer for Story {
 
     fn restored(&mut self, _: &Engine, _: &Handover, _: Wall) {
         self.restored += 1;
+    }
+
+    fn saved(&mut self, snapshot: &SnapshotInfo) {
+        self.saved.push(*snapshot);
     }
 
     fn remark(&mut self, text: &str) {

@@ -91,17 +91,16 @@ fn neither_memory_nor_threads_nor_snapshots_change_the_digest() {
 #[test]
 fn more_trials_than_memory_has_room_for_wait_on_the_disk() {
     let plan = plan(DIARY);
-    let dir = tempfile::tempdir().unwrap();
     let policy = SnapshotPolicy {
         interval: Some(1_000),
         at_end: false,
         ..eager(1)
     };
-    let tight = kept_run(dir.path(), &plan, with(2, 1, policy));
+    let tight = whole(&plan, with(2, 1, policy));
     let roomy = whole(&plan, with(2, 1 << 30, SnapshotPolicy::none()));
     assert_eq!(tight.digest, roomy.digest);
     let spilled = |info: &SnapshotInfo| info.purpose == Purpose::Spilled;
-    assert!(listed(dir.path()).iter().any(spilled));
+    assert!(tight.story.saved.iter().any(spilled));
 }
 
 #[test]
@@ -131,7 +130,7 @@ fn old_snapshots_go_and_those_of_the_newest_states_stay() {
 }
 
 /// Interrupts a run again and again; in between, `harm` is done to its files.
-fn interrupted(
+pub(crate) fn interrupted(
     plan: &EnginePlan,
     dir: &Path,
     options: &RunOptions,
@@ -155,6 +154,16 @@ fn interrupted(
     let ran = run(dir, plan, options.clone(), Story::default()).unwrap();
     remarks.extend(ran.story.remarks.iter().cloned());
     (ran, remarks)
+}
+
+/// Flips a bit in the middle of some files, which is in a chunk.
+pub(crate) fn damage_every(nth: usize, dir: &Path) {
+    for file in snapshot_files(dir).iter().step_by(nth) {
+        let mut bytes = std::fs::read(file).unwrap();
+        let middle = bytes.len() / 2;
+        *bytes.get_mut(middle).unwrap() ^= 1;
+        std::fs::write(file, bytes).unwrap();
+    }
 }
 
 fn snapshot_files(dir: &Path) -> Vec<std::path::PathBuf> {
@@ -197,15 +206,8 @@ fn damaged_snapshots_are_noticed_and_earlier_ones_are_taken() {
     let plain = whole(&plan, with(2, 1 << 30, SnapshotPolicy::none()));
     let dir = tempfile::tempdir().unwrap();
     let options = with(2, 1 << 30, eager(3));
-    let (ran, _) = interrupted(&plan, dir.path(), &options, true, &|dir| {
-        // A bit in the middle of every second file, which is in a chunk.
-        for file in snapshot_files(dir).iter().step_by(2) {
-            let mut bytes = std::fs::read(file).unwrap();
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
-            std::fs::write(file, bytes).unwrap();
-        }
-    });
+    let harm = |dir: &Path| damage_every(2, dir);
+    let (ran, _) = interrupted(&plan, dir.path(), &options, true, &harm);
     assert_eq!(ran.how, How::Finished);
     assert_eq!(ran.digest, plain.digest);
 }
@@ -340,9 +342,11 @@ fn last_sums(dir: &Path) -> std::collections::BTreeMap<u32, f64> {
 #[test]
 fn a_state_of_which_little_changes_is_written_in_little() {
     let dir = tempfile::tempdir().unwrap();
-    kept_run(dir.path(), &plan(BALLAST), with(1, 1 << 30, eager(12)));
-    let of_first = |info: &SnapshotInfo| matches!(info.key.of, SnapshotOf::Trial { trial: 0, .. });
-    let states: Vec<_> = listed(dir.path()).into_iter().filter(of_first).collect();
+    // So few that retention does not begin.
+    let alone = plan(&BALLAST.replace("trials = 2", "trials = 1"));
+    kept_run(dir.path(), &alone, with(1, 1 << 30, eager(12)));
+    let is_state = |info: &SnapshotInfo| matches!(info.key.of, SnapshotOf::Trial { .. });
+    let states: Vec<_> = listed(dir.path()).into_iter().filter(is_state).collect();
     assert!(states.len() >= 8, "{}", states.len());
     let first = states.first().unwrap();
     for state in states.iter().skip(1) {

@@ -251,16 +251,19 @@ impl Catalog {
             .collect()
     }
 
-    /// The names of all searchers that do not learn from results.
+    /// The names of all searchers that do not learn from results, the plainest first.
     pub(crate) fn searchers_that_do_not_learn(&self) -> Vec<&str> {
-        self.candidates()
+        let mut names: Vec<&str> = self
+            .candidates()
             .filter(|candidate| {
                 candidate
                     .inspect()
                     .is_ok_and(|i| i.kind == PluginKind::Searcher && !i.manifest.learns)
             })
             .map(|candidate| candidate.name.as_str())
-            .collect()
+            .collect();
+        names.sort_by_key(|name| *name != "random");
+        names
     }
 
     /// A plugin by its path or name; paths are taken from `base`.

@@ -23,7 +23,8 @@ struct Held {
     waiting: VecDeque<(u64, DerivedRecord)>,
     /// Rows below this are durable.
     committed: u64,
-    sender: Sender<DerivedRecord>,
+    /// None once the files are to be completed.
+    sender: Option<Sender<DerivedRecord>>,
 }
 
 impl Held {
@@ -31,9 +32,9 @@ impl Held {
         while let Some((sequence, _)) = self.waiting.front()
             && *sequence < self.committed
         {
-            if let Some((_, record)) = self.waiting.pop_front() {
+            if let (Some((_, record)), Some(sender)) = (self.waiting.pop_front(), &self.sender) {
                 // After an error the thread is gone, and `finish` tells why.
-                drop(self.sender.send(record));
+                drop(sender.send(record));
             }
         }
     }
@@ -57,7 +58,7 @@ impl Feed {
         let held = Arc::new(Mutex::new(Held {
             waiting: VecDeque::new(),
             committed: journal.committed(),
-            sender: files.sender(),
+            sender: Some(files.sender()),
         }));
         let theirs = Arc::clone(&held);
         journal.subscribe(Box::new(move |rows: &[Row]| {
@@ -78,12 +79,14 @@ impl Feed {
         held.release();
     }
 
-    /// Completes the files. The journal must be closed: it holds a handle on them.
+    /// Completes the files with what is durable by now.
     ///
     /// # Errors
     /// The first error that came up.
     pub(crate) fn finish(self) -> Result<(), DerivedError> {
-        drop(self.held);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.sender = None;
+        drop(held);
         self.files.finish()
     }
 }

@@ -228,21 +228,24 @@ impl Session<'_> {
             summary.insert("metric".to_owned(), json!(objective.metric));
             summary.insert("best".to_owned(), json!(best.value));
         }
-        let stored = journal
-            .set_status(RunStatus {
-                state,
-                reason,
-                digest: result.as_ref().map(|s| hex(&s.digest)).unwrap_or_default(),
-                at_ms: now_ms(),
-                summary,
-            })
-            .and(journal.close());
+        // The files come before the status: a run that was killed between the two has not ended, and a
+        // resume makes them.
+        let flushed = journal.flush();
         let completed = watched.feed.map(|feed| {
             output::while_waiting("completing the files of the trials", || feed.finish())
         });
         if let Some(Err(error)) = completed {
             output::note(&format!("warning: {error}"));
         }
+        let stored = flushed
+            .and(journal.set_status(RunStatus {
+                state,
+                reason,
+                digest: result.as_ref().map(|s| hex(&s.digest)).unwrap_or_default(),
+                at_ms: now_ms(),
+                summary,
+            }))
+            .and(journal.close());
         // Without its status the run has not ended, whatever happened in it.
         let ended = result.and_then(|summary| Ok(stored.map(|()| summary)?));
         if format.is_json() {

@@ -213,7 +213,10 @@ impl Turnover<'_> {
             };
             trial.take_over(Origin::Imported, &state, sequence);
             trial.setup_config = imported.config.clone();
-            trial.set_change(first_change(&full, seed));
+            // With nothing to be told it goes on as it would have, also if it cannot be told anything.
+            if full != imported.config {
+                trial.set_change(first_change(&full, seed));
+            }
         }
         self.engine.add_trial(trial);
         self.out.created.push((id, full));

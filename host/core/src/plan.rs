@@ -83,8 +83,8 @@ pub struct Imported {
     pub iteration: u64,
     /// `fuel_total` of the state: the trial goes on from there.
     pub fuel_total: u64,
-    /// The whole configuration that led to the state. The trial's own one comes as a change, with
-    /// a fresh seed.
+    /// The whole configuration that led to the state. If the trial's own one is another, it comes as
+    /// a change, with a fresh seed.
     pub config: Config,
     /// The report that led to the state: the resource of the trial must not fall below its.
     pub last: Option<Report>,

@@ -184,7 +184,8 @@ pub struct Difference {
 
 /// Does a whole run again, from its plan alone, and compares each handover with the journal's.
 /// Nothing is written. What came from outside (the user, deadlines, the machine) is taken from the
-/// journal. `options.chunks` and `options.snapshots` are not used.
+/// journal. Of `options.chunks` only the state is used that the run was forked with;
+/// `options.snapshots` is not used.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -198,7 +199,6 @@ pub fn replay_run(
     shutdown: &Arc<Shutdown>,
 ) -> Result<Replayed, RunError> {
     let options = RunOptions {
-        chunks: None,
         time_budget: None,
         verify: Verify::Everything,
         ..options
@@ -213,7 +213,12 @@ pub fn replay_run(
     let equipment = Equipment {
         options: &options,
         factory: &factory,
-        vault: Vault::open(None, parts.trainable.hash(), options.verify),
+        vault: Vault::open(
+            options.chunks.as_ref(),
+            parts.trainable.hash(),
+            options.verify,
+        )
+        .only_imported(),
         writer: None,
     };
     let record = Record::Rows(Box::new(Comparison::new(rows)));

@@ -79,6 +79,15 @@ impl Vault {
         this
     }
 
+    /// Only the state that the run was forked with: all else is to be made again, nothing is written.
+    pub(crate) fn only_imported(self) -> Self {
+        Self {
+            chunks: None,
+            states: BTreeMap::new(),
+            ..self
+        }
+    }
+
     fn add(&mut self, info: &SnapshotInfo, form: Form) {
         let stored = Stored { id: info.id, form };
         match info.key.of {

@@ -84,7 +84,10 @@ impl Bench<'_> {
             plan.clone(),
             self.prepared.digest,
             &self.prepared.parts,
-            options,
+            RunOptions {
+                chunks: Some(self.chunks.clone()),
+                ..options
+            },
             &self.history.rows,
             &mut watcher,
             &session::on_request()?,

@@ -146,6 +146,25 @@ fn trial_0_goes_on_from_an_imported_state() {
 }
 
 #[test]
+fn an_imported_state_with_its_own_configuration_is_not_changed() {
+    let mut plan = cloning(2);
+    plan.imported = Some(Imported {
+        iteration: 40,
+        fuel_total: 4_000,
+        config: config(0.5),
+        last: None,
+        state: [7; 32],
+    });
+    let mut lab = Lab::of(plan);
+    assert_eq!(lab.trial(0).pending_change(), None);
+    let report = lab.report(0, vec![]).report.unwrap();
+    assert_eq!(report.get("training_iteration"), Some(41.0));
+    let recipe = lab.engine.recipe(point(0, 1), &|_| false).unwrap();
+    assert_eq!(recipe.base, Base::Imported);
+    assert_eq!(recipe.steps[0].change, None);
+}
+
+#[test]
 fn a_lineage_is_repeated_with_its_seeds() {
     let mut plan = cloning(2);
     plan.lineage = Some(Lineage {

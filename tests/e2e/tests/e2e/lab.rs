@@ -180,6 +180,15 @@ impl Lab {
             .json()
     }
 
+    /// Where a run stands; none if it is not there, or was never whole.
+    pub(crate) fn status(&self, run: &str) -> Option<String> {
+        let shown = self.tune(&["show", run, "--format", "json"]);
+        let status = |shown: Value| Some(shown["status"].as_str()?.to_owned());
+        (shown.code == Some(0))
+            .then(|| status(shown.json()))
+            .flatten()
+    }
+
     /// One trial of a run, with all its reports.
     pub(crate) fn trial(&self, run: &str, trial: u32) -> Value {
         self.tune(&["show", run, &trial.to_string(), "--format", "json"])

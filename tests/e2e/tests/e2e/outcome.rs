@@ -27,13 +27,19 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Of a run that has finished.
+    /// Of a run that has finished, by its name.
     #[track_caller]
     pub(crate) fn of(lab: &Lab, run: &str) -> Self {
+        Self::at(lab, &format!("runs/{run}"))
+    }
+
+    /// Of a run that has finished, by its directory.
+    #[track_caller]
+    pub(crate) fn at(lab: &Lab, run: &str) -> Self {
         let mut shown = lab.show(run);
         assert_eq!(shown["status"], "finished", "{run}: {}", shown["reason"]);
         strip(&mut shown);
-        let root = lab.path(&format!("runs/{run}"));
+        let root = lab.path(run);
         let mut files = BTreeMap::new();
         for folder in ["logs", "artifacts", "trials"] {
             collect(&root, &root.join(folder), &mut files);

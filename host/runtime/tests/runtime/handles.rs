@@ -58,6 +58,7 @@ const WORLD: &str = "world handles {
     import wasi:random/insecure@0.2.6;
 }";
 
+/// With a global beside: not all state is memory.
 const IMPORTS: &str = r#"
     (import "wasi:cli/stdout@0.2.6" "get-stdout" (func $out (result i32)))
     (import "wasi:cli/stderr@0.2.6" "get-stderr" (func $err (result i32)))
@@ -76,6 +77,7 @@ const IMPORTS: &str = r#"
     (import "wasi:random/random@0.2.6" "get-random-u64" (func $random (result i64)))
     (import "wasi:random/insecure@0.2.6" "get-insecure-random-u64"
         (func $insecure (result i64)))
+    (global $steps (mut f64) (f64.const 0.5))
 "#;
 
 /// What the guest does in one step. A number is the place where it keeps a handle.
@@ -121,7 +123,9 @@ fn plugin(moves: &[Move]) -> Plugin {
         (i32.store (i32.const 512) (i32.add (local.get $i) (i32.const 1)))
         (i64.store (i32.const 520) (call $random))
         (i64.store (i32.const 528) (call $insecure))
-        (i64.store (i32.const 536) (call $now))\n",
+        (i64.store (i32.const 536) (call $now))
+        (global.set $steps (f64.mul (global.get $steps) (f64.const 1.25)))
+        (f64.store (i32.const 544) (global.get $steps))\n",
     );
     for (i, made) in moves.iter().enumerate() {
         let text = text(*made);

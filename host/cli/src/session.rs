@@ -344,7 +344,8 @@ fn counted(counts: &Counts, how: How) -> String {
     format!("{} ({})", plural(trials(counts), "trial"), parts.join(", "))
 }
 
-fn plural(count: usize, word: &str) -> String {
+/// `1 trial`, `2 trials`.
+pub(crate) fn plural(count: usize, word: &str) -> String {
     if count == 1 {
         format!("1 {word}")
     } else {

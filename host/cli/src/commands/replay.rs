@@ -168,20 +168,21 @@ impl Outcome {
             match &run.difference {
                 Some(difference) => {
                     lines.push(format!(
-                        "not equal: {} handovers came out the same, then row {} did not",
-                        run.same, difference.sequence
+                        "not equal: {} came out the same, then row {} did not",
+                        handovers(run.same),
+                        difference.sequence
                     ));
                     lines.extend(entry_lines(&difference.journal, &difference.again));
                 }
                 None if run.how == How::Interrupted => lines.push(format!(
-                    "stopped: {} of {} handovers came out the same so far",
+                    "stopped: {} of {} came out the same so far",
                     run.same,
-                    history.rows.len()
+                    handovers(history.rows.len() as u64)
                 )),
                 None => lines.push(format!(
-                    "equal: {} handovers of {} trials, digest {}",
-                    run.same,
-                    history.view.trials.len(),
+                    "equal: {} of {}, digest {}",
+                    handovers(run.same),
+                    session::plural(history.view.trials.len(), "trial"),
                     history.view.digest
                 )),
             }
@@ -227,6 +228,10 @@ impl Outcome {
     }
 }
 
+fn handovers(count: u64) -> String {
+    session::plural(usize::try_from(count).unwrap_or(usize::MAX), "handover")
+}
+
 fn trial_lines(history: &History, id: u32, trial: &TrialReplay) -> Vec<String> {
     let mut lines = Vec::new();
     let word = if is_equal(trial) {
@@ -240,8 +245,8 @@ fn trial_lines(history: &History, id: u32, trial: &TrialReplay) -> Vec<String> {
         format!(", state {short}")
     });
     lines.push(format!(
-        "trial {id}: {word}, {} steps{}{state}",
-        trial.same,
+        "trial {id}: {word}, {}{}{state}",
+        session::plural(usize::try_from(trial.same).unwrap_or(usize::MAX), "step"),
         match trial.snapshots.len() {
             0 => String::new(),
             1 => ", 1 snapshot".to_owned(),

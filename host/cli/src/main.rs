@@ -12,6 +12,7 @@ mod history;
 mod lineage;
 mod machine;
 mod observer;
+mod old_run;
 mod origin;
 mod outcome;
 mod output;

@@ -47,8 +47,8 @@ pub struct Snapshots {
     pub keep: u32,
     /// States of the best trials that are kept. By default 1.
     pub keep_best: u32,
-    /// A state of a trial is written every so many iterations; none: as often as
-    /// [`Self::max_overhead`] allows. By default none.
+    /// A state of a trial is written every so many iterations, as far as [`Self::max_overhead`]
+    /// allows it; none: as often as that. By default none.
     pub interval: Option<u64>,
     /// The last state of a trial that ended is written, if it is one of the best. By default true.
     pub at_end: bool,

@@ -265,7 +265,7 @@ fn snapshots() -> Value {
             },
             "interval": {
                 "type": "integer", "minimum": 1, "maximum": MAX_INTERVAL,
-                "description": "A state of a trial is written every so many iterations. By default as often as max_overhead allows."
+                "description": "A state of a trial is written every so many iterations, as far as max_overhead allows it. By default as often as that."
             },
             "at_end": {
                 "type": "boolean", "default": at_end,

@@ -16,6 +16,7 @@ use crate::catalog::Catalog;
 use crate::compatibility::{fixed_parameters, quoted, what_can_change};
 use crate::failure::{Failure, Verdict};
 use crate::history::{History, name_of, start_digest};
+use crate::old_run::forked;
 use crate::origin::Origin;
 use crate::prepare::Prepared;
 use crate::session::{self, Session, now_ms};
@@ -50,7 +51,7 @@ pub(crate) fn fork(args: &ForkArgs) -> Result<Verdict, Failure> {
 
     let catalog = Catalog::open(args.plugins.dir.as_deref(), None)?;
     let runtime = prepare::runtime()?;
-    let mut prepared = prepare::forked(
+    let mut prepared = forked(
         plan,
         &history,
         &settings,

@@ -18,8 +18,9 @@ use crate::catalog::Catalog;
 use crate::failure::{Failure, Verdict};
 use crate::history::{History, name_of};
 use crate::observer::{Progress, Watcher};
+use crate::old_run::{Changes, old_run};
 use crate::origin::Origin;
-use crate::prepare::{Changes, Prepared};
+use crate::prepare::Prepared;
 use crate::settings::Settings;
 use crate::{output, prepare, runs_dir, session, version};
 
@@ -32,7 +33,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Verdict, Failure> {
     let runtime = prepare::runtime()?;
     let refused = Changes::Refused(None);
     let none = Map::new();
-    let old = prepare::old_run(&history, &settings, &catalog, &runtime, &none, &refused)?;
+    let old = old_run(&history, &settings, &catalog, &runtime, &none, &refused)?;
     let prepared = old.prepared;
     version::is_builder(&history.header.build);
     for row in history.rows.iter().filter(|row| row.kind == "changed") {

@@ -9,7 +9,7 @@ use crate::args::ResumeArgs;
 use crate::catalog::Catalog;
 use crate::failure::{Failure, Verdict};
 use crate::history::History;
-use crate::prepare::Changes;
+use crate::old_run::{Changes, old_run};
 use crate::session::{self, Session, elapsed};
 use crate::settings::Settings;
 use crate::{output, prepare, runs_dir, version};
@@ -52,7 +52,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Verdict, Failure> {
     } else {
         Changes::Refused(Some(runs_dir::resume_command(&path)))
     };
-    let old = prepare::old_run(&history, &settings, &catalog, &runtime, &accepted, &changes)?;
+    let old = old_run(&history, &settings, &catalog, &runtime, &accepted, &changes)?;
     let is_builder = version::is_builder(&history.header.build);
     let mut changed = old.changed;
     for (role, hash) in old.accepted {

@@ -50,6 +50,26 @@ fn a_fork_goes_on_from_the_state_of_its_iteration_with_a_value_that_acts() {
 }
 
 #[test]
+fn a_fork_without_changes_goes_on_as_its_parent_did() {
+    let lab = Lab::new();
+    lab.run(&parent(), &[]).exits(0);
+    lab.tune(&["fork", "exp", "1@3"]).exits(0);
+    let (before, after) = (lab.trial("exp", 1), lab.trial("exp-fork", 0));
+    assert_eq!(after["config"], before["config"]);
+    let metrics = |report: &Value| {
+        // Virtual time begins anew with the run, and the clock shows it.
+        let names = ["loss", "pages", "visits", "fuel_total", "memory_bytes"];
+        names.map(|name| report["metrics"][name].clone())
+    };
+    let all = |trial: &Value| -> Vec<_> {
+        let reports = trial["reports"].as_array().unwrap().iter();
+        reports.map(metrics).collect()
+    };
+    assert_eq!(all(&after), all(&before)[3..]);
+    lab.tune(&["replay", "exp-fork"]).exits(0);
+}
+
+#[test]
 fn a_state_is_made_again_where_no_snapshot_is_left() {
     let lab = Lab::new();
     let often = parent().table("[snapshots]\ninterval = 1\nkeep = 100");

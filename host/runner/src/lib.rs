@@ -17,6 +17,7 @@ mod policy;
 mod pool;
 mod record;
 mod replay;
+mod retention;
 mod run;
 mod saving;
 mod shutdown;

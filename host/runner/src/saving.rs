@@ -1,10 +1,10 @@
-//! Which states are written to the disk, when, and which files may go again.
+//! Which states are written to the disk, and when.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use tune_core::records::{Ending, TrialId};
-use tune_core::{Base, Engine, Phase, Point, is_better};
+use tune_core::Point;
+use tune_core::records::TrialId;
 use tune_runtime::Snapshot;
 use tune_store::{Purpose, StoreError};
 
@@ -12,9 +12,8 @@ use crate::SnapshotPolicy;
 use crate::coordinator::Coordinator;
 use crate::errand::{Capture, Durable};
 use crate::policy::Share;
-use crate::states::States;
+use crate::retention::best;
 use crate::upkeep::Account;
-use crate::vault::Pair;
 use crate::writer::{Order, Writer};
 
 /// When a run is interrupted, states are written that would take longer to compute again, for so
@@ -23,10 +22,10 @@ const AT_INTERRUPTION: Duration = Duration::from_secs(5);
 
 /// What is known about writing states.
 pub(crate) struct Saving {
-    policy: SnapshotPolicy,
+    pub(crate) policy: SnapshotPolicy,
     pub(crate) share: Share,
     /// None: nothing is written but what memory has no room for.
-    writer: Option<Writer>,
+    pub(crate) writer: Option<Writer>,
     /// Instances at rest and kept states may hold this many bytes.
     pub(crate) run_memory: u64,
     /// States of the trainable can be captured.
@@ -38,9 +37,9 @@ pub(crate) struct Saving {
     /// Ended trials among the best, whose instances are still at rest.
     finals: BTreeSet<TrialId>,
     /// Errands that are not done.
-    errands: usize,
+    pub(crate) errands: usize,
     /// Something was written since retention last looked.
-    grown: bool,
+    pub(crate) grown: bool,
     /// What was said once is not said again.
     said_uncaptured: bool,
     said_unportable: bool,
@@ -288,41 +287,6 @@ impl Coordinator<'_> {
         self.retain();
     }
 
-    /// Lets files go that nobody will need.
-    fn retain(&mut self) {
-        let Some(writer) = &self.saving.writer else {
-            return;
-        };
-        let policy = &self.saving.policy;
-        let keep = policy.keep.max(1) as usize;
-        // What is being written has a number already, but is not known yet.
-        if !self.saving.grown || self.saving.errands > 0 || writer.queued() > 0 {
-            return;
-        }
-        self.saving.grown = false;
-        if !self.states.vault.is_sweep_due(keep) {
-            return;
-        }
-        let mut ids = BTreeSet::new();
-        for point in durable_points(&self.engine, policy.keep_best) {
-            ids.extend(ancestor(&self.engine, &self.states, point));
-        }
-        for trial in self.engine.trials().iter().filter(|t| !t.is_ended()) {
-            ids.extend(self.states.vault.newest(trial.id).take(keep));
-        }
-        ids.extend(self.states.vault.imported().map(|s| s.id));
-        for Pair {
-            searcher,
-            scheduler,
-            ..
-        } in self.states.vault.pairs().into_iter().take(keep)
-        {
-            ids.extend([searcher, scheduler]);
-        }
-        let horizon = self.states.vault.sweep(&ids);
-        writer.push(Order::Retain { keep: ids, horizon });
-    }
-
     /// Snapshots are on their way.
     pub(crate) fn is_saving(&self) -> bool {
         let queued = self.saving.writer.as_ref().is_some_and(|w| w.queued() > 0);
@@ -344,58 +308,6 @@ impl Coordinator<'_> {
             self.observer.remark(&format!(
                 "a snapshot was not written, steps will be repeated where it is needed: {error}"
             ));
-        }
-    }
-}
-
-/// The states whose nearest written ancestors must stay.
-fn durable_points(engine: &Engine, keep_best: u32) -> BTreeSet<Point> {
-    let mut points = States::needed(engine);
-    for id in best(engine, keep_best) {
-        if let Some(trial) = engine.trial(id) {
-            let reports = trial.best.map_or(0, |best| best.reports);
-            for reports in [reports, trial.reports()] {
-                points.insert(Point { trial: id, reports });
-            }
-        }
-    }
-    points
-}
-
-/// The snapshot that a state would be built from.
-fn ancestor(engine: &Engine, states: &States, point: Point) -> Option<u64> {
-    let recipe = engine.recipe(point, &|p| states.vault.has(p)).ok()?;
-    match recipe.base {
-        Base::Snapshot(base) => states.vault.get(base).map(|stored| stored.id),
-        Base::Setup { .. } | Base::Imported => None,
-    }
-}
-
-/// The trials with the best reports by the first objective, the best first; failed ones are left
-/// out.
-fn best(engine: &Engine, count: u32) -> Vec<TrialId> {
-    match count {
-        0 => Vec::new(),
-        1 => engine.best().map(|trial| trial.id).into_iter().collect(),
-        count => {
-            let maximize = engine.plan().objectives.first().is_some_and(|o| o.maximize);
-            let mut values: Vec<_> = engine
-                .trials()
-                .iter()
-                .filter(|t| !matches!(t.phase, Phase::Ended(Ending::Failed(_))))
-                .filter_map(|t| Some((t.best?.value, t.id)))
-                .collect();
-            values.sort_by(|(a, i), (b, j)| {
-                if is_better(*a, *b, maximize) {
-                    std::cmp::Ordering::Less
-                } else if is_better(*b, *a, maximize) {
-                    std::cmp::Ordering::Greater
-                } else {
-                    i.cmp(j)
-                }
-            });
-            values.truncate(count as usize);
-            values.into_iter().map(|(_, id)| id).collect()
         }
     }
 }

@@ -13,6 +13,10 @@ use crate::state_file::read_header;
 /// After a write that found the disk full, the next is tried this much later.
 const FULL_PAUSE: Duration = Duration::from_secs(30);
 
+/// Retention begins when there are this many snapshots more than it left last time, or twice as
+/// many: so its work, and what it has not looked at yet, stay in proportion.
+const SWEEP_EVERY: usize = 16;
+
 /// In which form a stored state can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -43,12 +47,9 @@ pub(crate) struct Vault {
     states: BTreeMap<Point, Vec<Stored>>,
     imported: Option<Stored>,
     full_until: Option<Instant>,
-    /// Snapshots that retention looked at last time.
+    /// Snapshots that retention left last time.
     seen: usize,
 }
-
-/// Retention begins when there are this many snapshots more than it left last time, ...
-const SWEEP_EVERY: usize = 16;
 
 impl Vault {
     /// What is there. `component`: hash of the trainable in use; where nothing is verified, it may
@@ -176,20 +177,25 @@ impl Vault {
 
     /// So much was written that some of it must be of no more use.
     pub(crate) fn is_sweep_due(&self, keep: usize) -> bool {
-        let count: usize = self.states.values().map(Vec::len).sum();
-        count >= self.seen + SWEEP_EVERY.max(self.seen).max(keep)
+        let more = SWEEP_EVERY.max(self.seen).max(keep);
+        self.count() >= self.seen.saturating_add(more)
     }
 
-    /// Forgets all states but these; gives the newest number that this decision knows of.
+    fn count(&self) -> usize {
+        self.chunks.as_ref().map_or(0, |chunks| chunks.list().len())
+    }
+
+    /// Forgets all states but these; gives the newest number that this decision knows of. Nothing
+    /// may be on its way to the disk.
     pub(crate) fn sweep(&mut self, keep: &BTreeSet<u64>) -> u64 {
-        let ids = self.states.values().flatten().map(|stored| stored.id);
-        let horizon = ids.max().unwrap_or(0);
         self.states.retain(|_, stored| {
             stored.retain(|s| keep.contains(&s.id));
             !stored.is_empty()
         });
-        self.seen = self.states.values().map(Vec::len).sum();
-        horizon
+        self.seen = keep.len();
+        let list = self.chunks.as_ref().map(ChunkStore::list);
+        let newest = list.iter().flatten().map(|info| info.id).max();
+        newest.unwrap_or(0)
     }
 
     /// The numbers of the newest states of a trial's own, newest first.

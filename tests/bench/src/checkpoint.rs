@@ -162,9 +162,9 @@ fn population(stage: &Stage) -> Result<()> {
         "full / on disk",
     ]);
     for (name, dirty_percent, related) in [
-        ("clones of one, 1 % rewritten since", 1, true),
-        ("clones of one, 10 % rewritten since", 10, true),
-        ("clones of one, 100 % rewritten since", 100, true),
+        ("clones, 1 % rewritten", 1, true),
+        ("clones, 10 % rewritten", 10, true),
+        ("clones, 100 % rewritten", 100, true),
         ("nothing in common", 100, false),
     ] {
         let load = Load {
@@ -195,5 +195,9 @@ fn population(stage: &Stage) -> Result<()> {
         ]);
     }
     show::print(&table);
+    println!(
+        "clones: all of one member, each with a change of its own and one step since; what a step does \
+         not rewrite is stored once"
+    );
     Ok(())
 }

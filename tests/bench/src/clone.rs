@@ -53,8 +53,9 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
             let load = Load { mb, dirty_percent };
             let times = measure(stage, load)?;
             let [keep, memcpy, portable] =
-                [&times.keep, &times.memcpy, &times.portable].map(middle);
-            let pairs = [&times.chosen, &times.mapped, &times.eager, &times.over].map(middle_pair);
+                [&times.keep, &times.memcpy, &times.portable].map(|times| middle(times));
+            let pairs = [&times.chosen, &times.mapped, &times.eager, &times.over]
+                .map(|pairs| middle_pair(pairs));
             let clone = pairs.first().map_or(0.0, |(clone, _)| clone.as_secs_f64());
             let mut row = vec![format!("{mb}, {dirty_percent} %"), show::milliseconds(keep)];
             for (clone, step) in pairs {
@@ -72,7 +73,7 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
     println!(
         "middle of {ROUNDS}, all ways taking turns; every clone went on as its source did.\nkeep: \
          state captured after a step. clone: a new instance in that state, mapped or eager as the host \
-         chooses. mapped: copied on write. eager: copied at once. over loser: into a live instance. + step: the first step after it. memcpy: MB \
+         chooses. mapped: copied on write, if the state was kept so that it can be. eager: copied at once. over loser: into a live instance. + step: the first step after it. memcpy: MB \
          bytes into fresh pages. portable: the guest saves its state, another instance loads it.\n\
          Goals: 256 MB, 1 %: keep and clone below 1 ms; 100 %: at most 2 x memcpy."
     );
@@ -85,11 +86,11 @@ fn measure(stage: &Stage, load: Load) -> Result<Times> {
     let mut loser = ballast.trial(1)?;
     // Its memory is full of what it saved: nothing else is measured with it.
     let mut saver = ballast.trial(2)?;
-    // The first one is of everything; from here on only what changes is captured.
-    source.snapshot()?;
     let bytes = vec![1_u8; (load.mb as usize) << 20];
     let mut times = Times::default();
     for _ in 0..ROUNDS {
+        // From here on one step changes it.
+        source.snapshot()?;
         step(&mut source)?;
         step(&mut loser)?;
         let (time, snapshot) = timed(|| Ok(source.snapshot()?))?;
@@ -154,10 +155,10 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
     Ok((began.elapsed(), done))
 }
 
-fn middle(times: &Vec<Duration>) -> Duration {
+fn middle(times: &[Duration]) -> Duration {
     show::median(times, Duration::as_secs_f64).unwrap_or_default()
 }
 
-fn middle_pair(pairs: &Vec<Pair>) -> Pair {
+fn middle_pair(pairs: &[Pair]) -> Pair {
     show::median(pairs, |(clone, step)| (*clone + *step).as_secs_f64()).unwrap_or_default()
 }

@@ -20,6 +20,8 @@ const PAUSED: usize = 10_000;
 const FIRST: usize = 1_000;
 /// Results of the run that goes on.
 const RESULTS: u64 = 100_000;
+/// Times that it goes on, with and without snapshots in turns; the middle one counts.
+const TURNS: usize = 3;
 /// All live trials together: room for all, and for a few at a time.
 const ROOMY: u64 = 16 << 30;
 const TIGHT: u64 = 512 << 20;
@@ -122,11 +124,18 @@ fn resumed(stage: &Stage) -> Result<bool> {
         ensure!(begun.tally.reports >= RESULTS, "it ended too early");
         let copy = stage.new_directory()?;
         copy_folder(&path, &copy)?;
-        let with = first_result(stage, &path, &plan)?;
-        for entry in std::fs::read_dir(copy.join("chunks"))? {
-            std::fs::remove_file(entry?.path())?;
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..TURNS {
+            for entry in std::fs::read_dir(copy.join("chunks"))? {
+                std::fs::remove_file(entry?.path())?;
+            }
+            for (path, times) in [&path, &copy].into_iter().zip(&mut times) {
+                times.push(first_result(stage, path, &plan)?);
+            }
         }
-        let without = first_result(stage, &copy, &plan)?;
+        let [with, without] =
+            times.map(|times| show::median(&times, |(_, first)| first.as_secs_f64()));
+        let (with, without) = with.zip(without).context("no turn was made")?;
         table.rows.push(vec![
             name.to_owned(),
             show::number(begun.tally.suggested.len() as f64),

@@ -192,6 +192,9 @@ impl Stage {
             data: self.data(),
             grants: Grants::default(),
         };
+        let plugins = [&parts.trainable, &parts.searcher, &parts.scheduler];
+        let mut plan = plan.clone();
+        plan.clones = plugins.iter().any(|p| p.inspection().manifest.clones);
         machine::reset_peak_memory();
         let (began, cpu) = (Instant::now(), machine::cpu_time());
         let (run_dir, journal, rows) = if path.exists() {
@@ -205,7 +208,7 @@ impl Stage {
         let mut observer = Derived::new(Tally::default(), path, manner.outputs, watch)?;
         let summary = tune_runner::resume(
             plan.clone(),
-            self.digest_of(plan, &parts),
+            self.digest_of(&plan, &parts),
             &parts,
             RunOptions {
                 hook: manner.hook.clone(),

@@ -108,3 +108,24 @@ fn a_full_quota_leaves_states_out_and_fails_no_trial() {
         .sum();
     assert!(taken <= 1 << 20, "{taken}");
 }
+
+#[test]
+fn a_plugin_check_says_what_there_is_of_snapshots_and_portable_state_and_doctor_how() {
+    let lab = Lab::new();
+    for (guest, portable) in [
+        (tune_test_artifacts::TRIAL_BALLAST, true),
+        (tune_test_artifacts::TRIAL_DIARY, false),
+    ] {
+        let json = lab.tune(&["plugin", "check", guest, "--format", "json"]);
+        let json = json.exits(0).json();
+        assert_eq!(json["snapshots"], true, "{json}");
+        assert_eq!(json["portable_state"], portable, "{json}");
+        let text = lab.tune(&["plugin", "check", guest]).exits(0).stdout;
+        let word = if portable { "yes" } else { "no" };
+        let line = text.lines().find(|l| l.starts_with("portable state"));
+        assert!(line.unwrap().ends_with(word), "{text}");
+    }
+    let doctor = lab.tune(&["doctor"]).exits(0).stdout;
+    let line = doctor.lines().find(|line| line.starts_with("snapshots"));
+    assert!(line.unwrap().contains("is found by"), "{doctor}");
+}

@@ -71,6 +71,30 @@ mod scheduler_script {
     }
 
     #[test]
+    fn stops_a_trial_in_a_step_of_which_no_trace_is_left() {
+        let lab = Lab::new();
+        let experiment = Experiment::of(tune_test_artifacts::TRIAL_DIARY)
+            .trials(3)
+            .top("max_t = 12\nslots = 3")
+            .space("rate = { uniform = [0.1, 0.5] }\nwork = 300")
+            .table("[grants]\nartifact = true")
+            .table(&format!(
+                "[scheduler]\nplugin = {:?}\nscript = [\"0@4 stop 1\", \"0@7 stop 2\"]",
+                tune_test_artifacts::SCHEDULER_SCRIPT
+            ));
+        lab.run(&experiment, &[]).exits(0);
+        assert_eq!(lab.statuses("exp"), ["finished", "stopped", "stopped"]);
+        for trial in 0..3 {
+            let pages = lab.trial("exp", trial)["iterations"].as_u64().unwrap() as usize;
+            let diary = lab.read(&format!("runs/exp/artifacts/{trial:06}/diary.txt"));
+            assert_eq!(diary.lines().count(), pages, "{diary}");
+            // What it printed and what it logged, a line each.
+            let log = lab.read(&format!("runs/exp/logs/{trial:06}.log"));
+            assert_eq!(log.lines().count(), 2 * pages, "{log}");
+        }
+    }
+
+    #[test]
     fn copies_a_loop_in_its_middle_from_one_trial_to_another() {
         let lab = Lab::new();
         let experiment = Experiment::of(tune_test_artifacts::TRIAL_COROUTINE)

@@ -298,13 +298,15 @@ impl<'a> Coordinator<'a> {
         if !self.shutdown.is_urgent() {
             self.save_at_end();
         }
-        while !self.shutdown.is_urgent() && self.is_saving() {
+        loop {
+            // May give the writer something to do.
             self.collect()?;
+            if self.shutdown.is_urgent() || !self.is_saving() {
+                return Ok(());
+            }
             self.record.check()?;
             self.executor.wait(TICK);
         }
-        self.collect_written();
-        Ok(())
     }
 
     /// Cancels what still runs: its results would not be handed over.

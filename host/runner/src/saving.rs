@@ -264,8 +264,8 @@ impl Coordinator<'_> {
             return;
         };
         for wrote in writer.wrote() {
-            self.saving.grown = true;
             if wrote.bytes > 0 {
+                self.saving.grown = true;
                 self.saving.share.measured(wrote.bytes, wrote.took);
             }
             for info in &wrote.infos {

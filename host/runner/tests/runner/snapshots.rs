@@ -342,11 +342,10 @@ fn last_sums(dir: &Path) -> std::collections::BTreeMap<u32, f64> {
 #[test]
 fn a_state_of_which_little_changes_is_written_in_little() {
     let dir = tempfile::tempdir().unwrap();
-    // So few that retention does not begin.
     let alone = plan(&BALLAST.replace("trials = 2", "trials = 1"));
-    kept_run(dir.path(), &alone, with(1, 1 << 30, eager(12)));
-    let is_state = |info: &SnapshotInfo| matches!(info.key.of, SnapshotOf::Trial { .. });
-    let states: Vec<_> = listed(dir.path()).into_iter().filter(is_state).collect();
+    let ran = kept_run(dir.path(), &alone, with(1, 1 << 30, eager(12)));
+    let is_state = |info: &&SnapshotInfo| matches!(info.key.of, SnapshotOf::Trial { .. });
+    let states: Vec<_> = ran.story.saved.iter().filter(is_state).collect();
     assert!(states.len() >= 8, "{}", states.len());
     let first = states.first().unwrap();
     for state in states.iter().skip(1) {

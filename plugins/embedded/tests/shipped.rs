@@ -72,30 +72,43 @@ fn no_shipped_plugin_holds_a_path_of_the_machine_that_built_it() {
 }
 
 #[test]
-fn a_plugin_built_in_another_folder_has_the_same_bytes() {
+fn plugins_built_in_another_folder_have_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("somewhere else");
     copy_sources(Path::new(WORKSPACE), &copy);
     let target_dir = folder.path().join("target");
+    // All of them, as they are shipped: what is built together shares features of its dependencies.
+    let packages: Vec<_> = tune_embedded::all().iter().map(package).collect();
+    let selection: Vec<_> = packages
+        .iter()
+        .flat_map(|package| ["-p".to_owned(), package.clone()])
+        .collect();
     let built = guests::Build {
         workspace: &copy,
         target_dir: &target_dir,
-        selection: &["-p".to_owned(), "tune-trainable-functions".to_owned()],
+        selection: &selection,
         profile: &guests::SHIPPED,
     }
     .run()
     .unwrap_or_else(|_| panic!("the copy does not build"));
-    let here = tune_embedded::all()
-        .iter()
-        .find(|p| p.name == "functions")
+    for (plugin, package) in tune_embedded::all().iter().zip(&packages) {
+        let there = fs::read(built.join(format!("{}.wasm", package.replace('-', "_")))).unwrap();
+        assert!(
+            plugin.bytes == there,
+            "{plugin:?}: {} bytes there",
+            there.len()
+        );
+    }
+}
+
+/// The package of a plugin.
+fn package(plugin: &tune_embedded::EmbeddedPlugin) -> String {
+    let name = plugin.name;
+    let kind = ["trainable", "searcher", "scheduler"]
+        .into_iter()
+        .find(|kind| Path::new(&format!("{WORKSPACE}/plugins/{kind}s/{name}")).is_dir())
         .unwrap();
-    let there = fs::read(built.join("tune_trainable_functions.wasm")).unwrap();
-    assert!(
-        here.bytes == there,
-        "{} and {} bytes",
-        here.bytes.len(),
-        there.len()
-    );
+    format!("tune-{kind}-{name}")
 }
 
 /// All that git knows, or would know after the next commit: no build products.

@@ -1,8 +1,8 @@
 //! Carries `mb` megabytes (of 2^20 bytes, by default 1) and rewrites the share `dirty` of them (by
 //! default 1.0) each step, in one run of bytes that starts where the last one ended. Reports
 //! `loss` = 1 / (rate x step), so that the fastest `rate` wins, and `sum`, which depends on a word of
-//! every page. Moves bytes, as that costs least beside what is measured with it. Its state is
-//! portable.
+//! every page that was ever rewritten. Moves bytes, as that costs least beside what is measured with
+//! it, and reads no others. Its state is portable.
 
 use tune_plugin::{
     Change, Config, Failure, PortableState, Reconfigured, Report, Stream, Trainable, TrialInfo,
@@ -18,17 +18,15 @@ struct Ballast {
     at: usize,
     /// Bytes by which a run moves; after a change its seed decides, so that clones go apart.
     shift: usize,
+    sum: u32,
 }
 
-impl Ballast {
-    /// Sum of a word of every page; 32 bits of it, which an f64 holds exactly.
-    fn sum(&self) -> f64 {
-        let words = self.bytes.as_chunks::<4>().0.iter().step_by(1024);
-        let sum = words.fold(0_u32, |sum, word| {
-            sum.rotate_left(1).wrapping_add(u32::from_le_bytes(*word))
-        });
-        f64::from(sum)
-    }
+/// A number that depends on `before` and on a word of every page.
+fn fold(before: u32, bytes: &[u8]) -> u32 {
+    let words = bytes.as_chunks::<4>().0.iter().step_by(1024);
+    words.fold(before, |sum, word| {
+        sum.rotate_left(1).wrapping_add(u32::from_le_bytes(*word))
+    })
 }
 
 impl Trainable for Ballast {
@@ -57,6 +55,7 @@ impl Trainable for Ballast {
             dirty: (dirty as usize).min(length),
             at: 0,
             shift: 97,
+            sum: 0,
         })
     }
 
@@ -67,11 +66,13 @@ impl Trainable for Ballast {
         }
         if let Some(run) = self.bytes.get_mut(self.at..self.at + self.dirty) {
             run.rotate_left(self.shift.min(run.len()));
+            self.sum = fold(self.sum, run);
             self.at += self.dirty;
         }
         Ok(Report::default()
             .with("loss", 1.0 / (self.rate * self.step as f64))
-            .with("sum", self.sum()))
+            // 32 bits, which an f64 holds exactly.
+            .with("sum", f64::from(self.sum)))
     }
 
     fn reconfigure(&mut self, change: &Change) -> Result<Reconfigured, Failure> {
@@ -84,8 +85,9 @@ impl Trainable for Ballast {
 
 impl PortableState for Ballast {
     fn save(&self) -> Result<Vec<u8>, Failure> {
-        let mut state = Vec::with_capacity(24 + self.bytes.len());
-        for number in [self.step, self.at as u64, self.shift as u64] {
+        let mut state = Vec::with_capacity(32 + self.bytes.len());
+        let (at, shift, sum) = (self.at as u64, self.shift as u64, u64::from(self.sum));
+        for number in [self.step, at, shift, sum] {
             state.extend(number.to_le_bytes());
         }
         state.extend_from_slice(&self.bytes);
@@ -94,11 +96,11 @@ impl PortableState for Ballast {
 
     fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
         let refused = "the state is no ballast";
-        let (head, bytes) = state.split_at_checked(24).ok_or(refused)?;
+        let (head, bytes) = state.split_at_checked(32).ok_or(refused)?;
         let mut numbers = head.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b));
-        self.step = numbers.next().ok_or(refused)?;
-        let mut size = || usize::try_from(numbers.next().unwrap_or(0)).map_err(|_| refused);
-        (self.at, self.shift) = (size()?, size()?);
+        let mut number = || numbers.next().unwrap_or(0);
+        (self.step, self.at, self.shift) = (number(), number() as usize, number() as usize);
+        self.sum = number() as u32;
         self.bytes = bytes.to_vec();
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentOuterAliasKind, ComponentType,
-    ComponentTypeRef, DataKind, Operator, Parser, Payload, TypeRef, ValType, ValidPayload,
+    ComponentTypeRef, DataKind, Operator, Parser, Payload, RefType, TypeRef, ValType, ValidPayload,
     Validator, WasmFeatures, types::Types,
 };
 
@@ -259,6 +259,11 @@ impl Pass {
             Payload::MemorySection(section) => {
                 self.memories = self.memories.saturating_add(section.count());
             }
+            Payload::TableSection(section) => {
+                for table in section.clone() {
+                    self.table(table?.ty.element_type);
+                }
+            }
             Payload::GlobalSection(section) => {
                 for global in section.clone() {
                     let global = global?.ty;
@@ -267,8 +272,10 @@ impl Pass {
             }
             Payload::ImportSection(section) => {
                 for import in section.clone().into_imports() {
-                    if let TypeRef::Global(global) = import?.ty {
-                        self.global(global.mutable, global.content_type);
+                    match import?.ty {
+                        TypeRef::Global(global) => self.global(global.mutable, global.content_type),
+                        TypeRef::Table(table) => self.table(table.element_type),
+                        _ => {}
                     }
                 }
             }
@@ -290,6 +297,16 @@ impl Pass {
         } else if mutable && matches!(content, ValType::Ref(_)) {
             self.constructs
                 .insert("mutable globals that hold references");
+        } else if let ValType::Ref(reference) = content {
+            self.table(reference);
+        }
+    }
+
+    /// Whoever can hold references of the host gets a memory of wasmtime's own for them, between
+    /// those of the component.
+    fn table(&mut self, element: RefType) {
+        if !element.is_func_ref() {
+            self.constructs.insert("references to objects of the host");
         }
     }
 

@@ -54,6 +54,18 @@ fn each_refusal_names_its_construct() {
             "mutable globals that hold references",
         ),
         (
+            "(component (core module (table 1 externref)))".to_owned(),
+            "references to objects of the host",
+        ),
+        (
+            "(component (core module (import \"\" \"\" (table 1 externref))))".to_owned(),
+            "references to objects of the host",
+        ),
+        (
+            "(component (core module (global externref (ref.null extern))))".to_owned(),
+            "references to objects of the host",
+        ),
+        (
             "(component (component (core module)))".to_owned(),
             "a nested component with core modules",
         ),

@@ -8,7 +8,7 @@ use crate::lab::workspace;
 
 /// Which packages of the workspace a package may depend on, tests aside. A package that is not here
 /// has no place yet.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("tune-space", &[]),
     ("tune-core", &["tune-space"]),
     ("tune-experiment", &["tune-core", "tune-space"]),
@@ -39,6 +39,8 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("tune-test-guests", &["tune-plugin"]),
     ("tune-test-artifacts", &[]),
     ("tune-e2e", &["tune-test-artifacts"]),
+    // What it tries, it tries in its tests.
+    ("tune-fuzz", &[]),
     // Measures everything, and nothing stands on it.
     (
         "tune-bench",
@@ -61,8 +63,9 @@ const ALLOWED: [(&str, &[&str]); 17] = [
 /// What a plugin may depend on, tests aside: what any author can.
 const OF_PLUGINS: &[&str] = &["tune-plugin", "tune-digits-model"];
 
-/// The only packages that name wasmtime.
-const ON_WASMTIME: [&str; 2] = ["tune-runtime", "tune-snapshot"];
+/// The only packages that name wasmtime. The fuzzer runs generated components, which are no plugins,
+/// with and without instrumentation.
+const ON_WASMTIME: [&str; 3] = ["tune-runtime", "tune-snapshot", "tune-fuzz"];
 
 /// The only packages with a build script: both build components.
 const WITH_BUILD_SCRIPT: [&str; 2] = ["tune-embedded", "tune-test-artifacts"];
@@ -164,7 +167,7 @@ fn nothing_depends_on_the_command_not_even_a_test() {
 }
 
 #[test]
-fn only_runtime_and_snapshot_name_wasmtime() {
+fn only_runtime_and_snapshot_and_their_fuzzer_name_wasmtime() {
     for package in packages() {
         let found = package
             .dependencies

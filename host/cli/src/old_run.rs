@@ -140,8 +140,9 @@ pub(crate) fn forked(
         runtime,
     )?;
     let checked = prepared.parts.check(&prepared.plan);
-    checked
-        .map_err(|(role, error)| Failure::usage(format!("the {role} does not start: {error}")))?;
+    checked.map_err(|(role, error)| {
+        Failure::usage(format!("the {role} does not start: {}", error.details()))
+    })?;
     Ok(prepared)
 }
 

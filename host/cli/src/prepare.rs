@@ -166,7 +166,10 @@ pub(crate) fn new_run(
         .check(&prepared.plan)
         .map_err(|(role, error)| {
             refusal_of(experiment, role, &error).unwrap_or_else(|| {
-                Failure::rejected(anyhow::anyhow!("the {role} does not start: {error}"))
+                Failure::rejected(anyhow::anyhow!(
+                    "the {role} does not start: {}",
+                    error.details()
+                ))
             })
         })?;
     Ok(prepared)

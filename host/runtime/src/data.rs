@@ -89,7 +89,9 @@ impl DataSets {
                     format!("{folder}/{leaf}")
                 };
                 // Follows links, but only to what lies beneath the folder.
-                let found = root.metadata(&path)?;
+                let found = root
+                    .metadata(&path)
+                    .map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))?;
                 if found.is_dir() {
                     if depth == MAX_DEPTH {
                         let problem = format!("{path}: more than {MAX_DEPTH} folders deep");

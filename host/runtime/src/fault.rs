@@ -17,6 +17,17 @@ use crate::limiter::LimitHit;
 #[error("`{0}` is not granted")]
 pub(crate) struct Denied(pub(crate) &'static str);
 
+/// A call that asks the host for more than a limit allows.
+#[derive(Debug, thiserror::Error)]
+#[error("{wanted} {what} asked for at once, {allowed} allowed")]
+pub(crate) struct Excess {
+    pub(crate) what: &'static str,
+    pub(crate) wanted: u64,
+    pub(crate) allowed: u64,
+    /// The limit's name in `[limits]`.
+    pub(crate) limit: &'static str,
+}
+
 /// An error that the guest returned.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -36,10 +47,16 @@ pub(crate) struct Scene<'a> {
     pub(crate) last_log: Vec<String>,
     /// The limit that the fuel came from, such as `fuel_per_step`, and its value.
     pub(crate) fuel: (&'static str, u64),
+    /// Bytes that one call may pass to the host.
+    pub(crate) hostcall_bytes: u64,
+    /// Handles that it may hold.
+    pub(crate) handles: u32,
 }
 
 /// wasmtime's words when one call copies more than `hostcall_bytes`; the error has no public type.
 const COPIED_TOO_MUCH: &str = "fuel allocated for hostcalls has been exhausted";
+/// wasmtime's words when an instance holds more than `handles`; the error has no public type.
+const HANDLES_EXHAUSTED: &str = "store handle limit exceeded";
 
 /// The account of an error.
 pub(crate) fn explain(error: &wasmtime::Error, scene: Scene<'_>) -> Box<PluginFault> {
@@ -107,6 +124,13 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
             "the answer of the plugin is outside the bounds of the contract",
         );
     }
+    if let Some(excess) = error.downcast_ref::<Excess>() {
+        return (
+            FailureKind::BadValue,
+            excess.to_string(),
+            format!("raise `{}` in [limits], or ask for less", excess.limit),
+        );
+    }
     if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
         return of(
             FailureKind::Deadline,
@@ -157,8 +181,21 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
     if text.contains(COPIED_TOO_MUCH) {
         return of(
             FailureKind::BadValue,
-            "it passed more bytes to the host in one call than allowed".to_owned(),
+            format!(
+                "it passed more than the {} bytes to the host in one call that are allowed",
+                scene.hostcall_bytes
+            ),
             "raise `hostcall_bytes` in [limits], or pass less at once",
+        );
+    }
+    if text.contains(HANDLES_EXHAUSTED) {
+        return of(
+            FailureKind::BadValue,
+            format!(
+                "it holds more than the {} handles that are allowed",
+                scene.handles
+            ),
+            "raise `handles` in [limits], or let the plugin drop those that it has used",
         );
     }
     of(
@@ -233,6 +270,8 @@ mod tests {
                 operation: "step",
                 last_log: Vec::new(),
                 fuel: ("fuel_per_step", 7),
+                hostcall_bytes: 100,
+                handles: 10,
             },
         )
     }
@@ -251,7 +290,21 @@ mod tests {
             (host.into(), FailureKind::HostMemory),
             (I32Exit(3).into(), FailureKind::Trap),
             (
+                Excess {
+                    what: "random bytes",
+                    wanted: 2,
+                    allowed: 1,
+                    limit: "random_bytes",
+                }
+                .into(),
+                FailureKind::BadValue,
+            ),
+            (
                 wasmtime::format_err!("{COPIED_TOO_MUCH}"),
+                FailureKind::BadValue,
+            ),
+            (
+                wasmtime::format_err!("{HANDLES_EXHAUSTED}"),
                 FailureKind::BadValue,
             ),
         ] {

@@ -24,8 +24,8 @@ fn bad<T>(message: String) -> Result<T, BadValue> {
 
 /// Bytes of a message or description for people: a screen full.
 const MAX_MESSAGE_BYTES: usize = 8 << 10;
-/// Errors in one answer of `init`.
-const MAX_OPTION_ERRORS: usize = 1_000;
+/// Errors in one answer of `init`: more than a plugin has options, few enough to print them all.
+const MAX_OPTION_ERRORS: usize = 64;
 
 /// Text for people: cut to a screen full, without control characters.
 pub(crate) fn message(text: &str) -> String {

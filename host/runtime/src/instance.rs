@@ -45,6 +45,8 @@ pub(crate) struct Instance<G> {
     fuel: Fuel,
     burned: u64,
     memory_bytes: u64,
+    hostcall_bytes: u64,
+    handles: u32,
 }
 
 pub(crate) struct Live<G> {
@@ -70,6 +72,8 @@ impl<G> Instance<G> {
             fuel,
             burned: 0,
             memory_bytes: 0,
+            hostcall_bytes: parts.limits.hostcall_bytes,
+            handles: parts.limits.handles,
         };
         let operation = "instantiate";
         let mut store =
@@ -196,6 +200,8 @@ impl<G> Instance<G> {
             operation,
             last_log: self.log.lock().recent(),
             fuel: (self.fuel.limit, self.fuel.amount),
+            hostcall_bytes: self.hostcall_bytes,
+            handles: self.handles,
         };
         explain(error, scene)
     }

@@ -6,7 +6,7 @@
 
 use tune_core::Limits;
 use tune_snapshot::HostMemoryError;
-use wasmtime::ResourceLimiter;
+use wasmtime::{ResourceLimiter, ResourcesRequired};
 
 /// Core instances, memories and tables of one component. A Python guest has 108 instances and 12
 /// tables, QuickJS 3 memories; these bound host memory and address space (4 GiB a memory).
@@ -22,6 +22,19 @@ pub(crate) struct LimitHit {
     unit: &'static str,
     wanted: u64,
     limit: u64,
+}
+
+/// Whether a component has more memories or tables than any instance may have, in words.
+pub(crate) fn too_many(required: &ResourcesRequired) -> Option<String> {
+    for (count, allowed, what) in [
+        (required.num_memories as usize, MAX_MEMORIES, "memories"),
+        (required.num_tables as usize, MAX_TABLES, "tables"),
+    ] {
+        if count > allowed {
+            return Some(format!("it has {count} {what}, {allowed} are allowed"));
+        }
+    }
+    None
 }
 
 /// How much of something is in use, and how much may be.

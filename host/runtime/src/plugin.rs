@@ -62,6 +62,17 @@ pub enum InitError {
     Fault(#[from] Box<PluginFault>),
 }
 
+impl InitError {
+    /// Everything that is known, in several lines.
+    #[must_use]
+    pub fn details(&self) -> String {
+        match self {
+            Self::Options(_) => self.to_string(),
+            Self::Fault(fault) => fault.details(),
+        }
+    }
+}
+
 /// A loaded plugin. Cheap to clone.
 #[derive(Clone)]
 pub struct Plugin {

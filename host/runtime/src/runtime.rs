@@ -12,6 +12,7 @@ use crate::cache::CodeCache;
 use crate::engines::EngineLevel;
 use crate::imports::check_imports;
 use crate::inspect::examine;
+use crate::limiter::too_many;
 use crate::load_error::{LoadError, LoadProblem};
 use crate::plugin::Plugin;
 
@@ -107,6 +108,11 @@ impl Runtime {
                 let hint = "the component is valid and cannot be compiled: please report it";
                 LoadError::new(LoadProblem::Load, format!("{e:#}"), hint)
             })?;
+            // None: it has parts that only others can fill, which linking refuses.
+            if let Some(message) = component.resources_required().as_ref().and_then(too_many) {
+                let hint = "link its modules so that they share their memory and tables";
+                return Err(LoadError::new(LoadProblem::Load, message, hint));
+            }
             let pre = level.linker.instantiate_pre(&component).map_err(|e| {
                 let hint = "it was built against other interfaces: build it with the SDK of this \
                             tune-host";

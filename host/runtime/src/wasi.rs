@@ -4,11 +4,11 @@
 
 use rand_core::Rng;
 use wasmtime::component::{HasSelf, Linker, Resource};
-use wasmtime::ensure;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
+use crate::fault::Excess;
 use crate::handles::Handle;
 use crate::log::Printed;
 use crate::resources;
@@ -45,11 +45,15 @@ impl WasiView for StoreData {
 
 impl StoreData {
     fn random_buffer(&mut self, bytes: u64) -> wasmtime::Result<Vec<u8>> {
-        ensure!(
-            bytes <= self.random_bytes,
-            "{bytes} random bytes asked for at once, {} allowed",
-            self.random_bytes
-        );
+        if bytes > self.random_bytes {
+            return Err(Excess {
+                what: "random bytes",
+                wanted: bytes,
+                allowed: self.random_bytes,
+                limit: "random_bytes",
+            }
+            .into());
+        }
         self.charge(bytes);
         Ok(vec![0; usize::try_from(bytes)?])
     }

@@ -21,6 +21,7 @@ mod examples;
 mod experiment;
 mod forks;
 mod guests;
+mod hostile;
 mod interruption;
 mod lab;
 mod outcome;

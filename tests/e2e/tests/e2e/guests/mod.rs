@@ -12,4 +12,4 @@ macro_rules! is_tested {
         use self::$guest as _;
     };
 }
-use is_tested;
+pub(crate) use is_tested;

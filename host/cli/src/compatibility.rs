@@ -42,7 +42,12 @@ pub(crate) fn check(
             ),
             format!(
                 "write searcher = \"{}\"; those that do not learn are {}",
-                alternatives.first().unwrap_or(&"random"),
+                // The one that any space suits.
+                alternatives
+                    .iter()
+                    .find(|name| **name == "random")
+                    .or(alternatives.first())
+                    .unwrap_or(&"random"),
                 alternatives.join(", ")
             ),
         ));

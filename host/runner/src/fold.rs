@@ -1,11 +1,7 @@
 //! The state of a run from its journal: rows up to the newest intact copy of the searcher and the
 //! scheduler need no plugin; the calls of later rows are made again.
 
-use tune_core::records::{
-    Action, Config, Creation, Failure, FailureKind, Observation, Outcome, Report, Suggestion,
-    TrialId, TrialState, Turn,
-};
-use tune_core::{Answer, Checked, Deciders, Engine, EnginePlan, Point, Recorded, Stop};
+use tune_core::{Checked, Engine, EnginePlan, Point};
 use tune_store::{ChunkStore, Row};
 
 use crate::plugins::Plugins;
@@ -53,7 +49,7 @@ pub(crate) fn fold(
         let handover = if row.sequence < from {
             engine.fold(&entry)?
         } else if options.verify == Verify::Nothing {
-            let mut calls = Repeated::new(&mut plugins, &entry.answers);
+            let mut calls = Checked::without_comparing(&mut plugins, &entry.answers);
             engine.apply(entry.event, &mut calls)?
         } else {
             let mut calls = Checked::new(&mut plugins, &entry.answers);
@@ -121,82 +117,4 @@ fn restore(
         }
     }
     None
-}
-
-/// Makes every call of an earlier run again, and takes the journal's word for the answers.
-struct Repeated<'a> {
-    plugins: &'a mut Plugins,
-    recorded: Recorded,
-}
-
-impl<'a> Repeated<'a> {
-    fn new(plugins: &'a mut Plugins, answers: &[Answer]) -> Self {
-        Self {
-            plugins,
-            recorded: Recorded::new(answers),
-        }
-    }
-}
-
-impl Deciders for Repeated<'_> {
-    fn seed_with(&mut self, known: &[Observation]) -> Result<(), Stop> {
-        self.plugins.seed_with(known)
-    }
-
-    fn suggest(
-        &mut self,
-        trial: TrialId,
-        pinned: &Config,
-    ) -> Result<Result<Suggestion, Failure>, Stop> {
-        drop(self.plugins.suggest(trial, pinned)?);
-        self.recorded.suggest(trial, pinned)
-    }
-
-    fn observe(&mut self, trial: TrialId, report: &Report, state: TrialState) -> Result<(), Stop> {
-        self.plugins.observe(trial, report, state)
-    }
-
-    fn complete(&mut self, trial: TrialId, outcome: &Outcome) -> Result<(), Stop> {
-        self.plugins.complete(trial, outcome)
-    }
-
-    fn on_add(&mut self, trial: TrialId, config: &Config) -> Result<Vec<Action>, Stop> {
-        drop(self.plugins.on_add(trial, config)?);
-        self.recorded.on_add(trial, config)
-    }
-
-    fn on_result(&mut self, trial: TrialId, report: &Report) -> Result<Vec<Action>, Stop> {
-        drop(self.plugins.on_result(trial, report)?);
-        self.recorded.on_result(trial, report)
-    }
-
-    fn on_complete(&mut self, trial: TrialId, last: Option<&Report>) -> Result<Vec<Action>, Stop> {
-        drop(self.plugins.on_complete(trial, last)?);
-        self.recorded.on_complete(trial, last)
-    }
-
-    fn on_error(
-        &mut self,
-        trial: TrialId,
-        kind: FailureKind,
-        will_retry: bool,
-    ) -> Result<Vec<Action>, Stop> {
-        drop(self.plugins.on_error(trial, kind, will_retry)?);
-        self.recorded.on_error(trial, kind, will_retry)
-    }
-
-    fn on_remove(&mut self, trial: TrialId) -> Result<Vec<Action>, Stop> {
-        drop(self.plugins.on_remove(trial)?);
-        self.recorded.on_remove(trial)
-    }
-
-    fn next_to_run(&mut self, creation: Creation) -> Result<Turn, Stop> {
-        drop(self.plugins.next_to_run(creation)?);
-        self.recorded.next_to_run(creation)
-    }
-
-    fn describe(&mut self) -> Result<String, Stop> {
-        drop(self.plugins.describe()?);
-        self.recorded.describe()
-    }
 }

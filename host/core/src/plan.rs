@@ -1,9 +1,9 @@
 //! What the engine needs to know of an experiment: all that can change a decision.
 
 use serde::{Deserialize, Serialize};
-use tune_space::{Config, Constraint, Objective, Observation, Parameter, Report};
+use tune_space::{Config, Constraint, Objective, Observation, Parameter, Report, Setup};
 
-use crate::Limits;
+use crate::{Limits, seeds};
 
 /// Version of the engine's rules and constants: digests of different versions cannot be compared.
 pub const PLAN_FORMAT: u32 = 2;
@@ -161,4 +161,35 @@ pub struct EnginePlan {
     /// Earlier results that the searcher is told before its first suggestion.
     #[serde(default)]
     pub known: Vec<Observation>,
+}
+
+impl EnginePlan {
+    /// What the searcher is started with. The options are as the plan has them, defaults not filled
+    /// in.
+    #[must_use]
+    pub fn searcher_setup(&self) -> Setup {
+        self.setup("searcher", &self.searcher.1)
+    }
+
+    /// What the scheduler is started with: of several objectives it sees the first.
+    #[must_use]
+    pub fn scheduler_setup(&self) -> Setup {
+        let mut setup = self.setup("scheduler", &self.scheduler.1);
+        setup.objectives.truncate(1);
+        setup
+    }
+
+    fn setup(&self, role: &str, options: &str) -> Setup {
+        Setup {
+            space: self.space.clone(),
+            objectives: self.objectives.clone(),
+            constraints: self.constraints.clone(),
+            time_attr: self.time_attr.clone(),
+            max_t: self.max_t,
+            trials: self.trials,
+            slots: self.slots,
+            seed: seeds::role(self.seed, role),
+            options: options.to_owned(),
+        }
+    }
 }

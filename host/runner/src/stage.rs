@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tune_core::records::Setup;
-use tune_core::{EnginePlan, Limits, PluginFault, seeds};
+use tune_core::{EnginePlan, Limits, PluginFault};
 use tune_runtime::{DataSets, Grants, InitError, Plugin, Snapshot};
 use tune_store::ChunkStore;
 
@@ -90,7 +89,7 @@ impl RunParts {
 
     /// Starts the searcher and the scheduler.
     pub(crate) fn init(&self, plan: &EnginePlan) -> Result<Plugins, (&'static str, InitError)> {
-        let (searcher, scheduler) = setups(plan);
+        let (searcher, scheduler) = (plan.searcher_setup(), plan.scheduler_setup());
         let searcher = self
             .searcher
             .searcher(&searcher, &plan.limits)
@@ -112,7 +111,7 @@ impl RunParts {
         saved_searcher: &Snapshot,
         saved_scheduler: &Snapshot,
     ) -> Result<Plugins, Box<PluginFault>> {
-        let (searcher, scheduler) = setups(plan);
+        let (searcher, scheduler) = (plan.searcher_setup(), plan.scheduler_setup());
         Ok(Plugins {
             searcher: self
                 .searcher
@@ -137,23 +136,4 @@ impl RunParts {
             verify: options.verify,
         }
     }
-}
-
-/// What the searcher and the scheduler are started with.
-fn setups(plan: &EnginePlan) -> (Setup, Setup) {
-    let setup = |role: &str, options: &str| Setup {
-        space: plan.space.clone(),
-        objectives: plan.objectives.clone(),
-        constraints: plan.constraints.clone(),
-        time_attr: plan.time_attr.clone(),
-        max_t: plan.max_t,
-        trials: plan.trials,
-        slots: plan.slots,
-        seed: seeds::role(plan.seed, role),
-        options: options.to_owned(),
-    };
-    // With several objectives a scheduler sees the first.
-    let mut for_scheduler = setup("scheduler", &plan.scheduler.1);
-    for_scheduler.objectives.truncate(1);
-    (setup("searcher", &plan.searcher.1), for_scheduler)
 }

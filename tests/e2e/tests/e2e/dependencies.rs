@@ -8,7 +8,7 @@ use crate::lab::workspace;
 
 /// Which packages of the workspace a package may depend on, tests aside. A package that is not here
 /// has no place yet.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("tune-space", &[]),
     ("tune-core", &["tune-space"]),
     ("tune-experiment", &["tune-core", "tune-space"]),
@@ -20,6 +20,10 @@ const ALLOWED: [(&str, &[&str]); 18] = [
         &["tune-core", "tune-experiment", "tune-runtime", "tune-store"],
     ),
     ("tune-report", &["tune-core", "tune-store"]),
+    (
+        "tune-simulation",
+        &["tune-core", "tune-plugin", "tune-space"],
+    ),
     (
         "tune-host",
         &[

@@ -2,7 +2,9 @@
 //! departs from them.
 
 use super::*;
-use tune_plugin::{Domain, Objective, Parameter, RealRange, WholeRange, parse_options};
+use tune_plugin::{
+    Domain, Exploit, Next, Objective, Parameter, RealRange, WholeRange, parse_options,
+};
 
 fn real(low: f64, high: f64) -> Domain {
     Domain::Real(RealRange {
@@ -41,6 +43,15 @@ fn config() -> Config {
 }
 
 fn try_pbt(trials: Option<u32>, maximize: bool, options: &str) -> Result<Pbt, Vec<OptionError>> {
+    seeded(3, trials, maximize, options)
+}
+
+fn seeded(
+    seed: u64,
+    trials: Option<u32>,
+    maximize: bool,
+    options: &str,
+) -> Result<Pbt, Vec<OptionError>> {
     let setup = Setup {
         space: space(),
         objectives: vec![Objective {
@@ -52,7 +63,7 @@ fn try_pbt(trials: Option<u32>, maximize: bool, options: &str) -> Result<Pbt, Ve
         max_t: None,
         trials,
         slots: 16,
-        seed: 3,
+        seed,
         options: options.to_owned(),
     };
     Pbt::init(&setup, parse_options(options).unwrap())
@@ -65,15 +76,23 @@ fn pbt(members: u32, options: &str) -> Pbt {
 
 fn started(mut pbt: Pbt, members: u32) -> Pbt {
     for trial in 0..members {
-        assert_eq!(pbt.next(Creation::Possible), Next::Create);
-        pbt.on_add(trial, &config());
-        assert_eq!(pbt.next(Creation::Possible), Next::Run(trial));
+        create(&mut pbt, trial, &config());
     }
     assert_eq!(pbt.next(Creation::Closed), Next::Done);
     pbt
 }
 
+fn create(pbt: &mut Pbt, trial: TrialId, config: &Config) {
+    assert_eq!(pbt.next(Creation::Possible), Next::Create);
+    pbt.on_add(trial, config);
+    assert_eq!(pbt.next(Creation::Possible), Next::Run(trial));
+}
+
 impl Pbt {
+    fn ranked(&self) -> Vec<TrialId> {
+        self.0.ranked().iter().map(|(trial, _)| *trial).collect()
+    }
+
     fn at(&mut self, trial: TrialId, time: f64, score: f64) -> Vec<Action> {
         let report = Report::default().with("t", time).with("score", score);
         self.on_result(trial, &report)
@@ -95,11 +114,14 @@ fn exploit(actions: &[Action]) -> &Exploit {
 
 /// Five members that were kept at 10 with scores 0, 50, .., 200.
 fn five(options: &str) -> Pbt {
-    let mut pbt = pbt(5, options);
-    for (number, member) in (0..).zip(pbt.population.iter_mut()) {
-        member.time = 10.0;
-        member.perturbed = 10.0;
-        member.score = Some(Score::new(50.0 * f64::from(number)));
+    kept_at_10(pbt(5, options))
+}
+
+/// They come to their first point in this order, so that none is among the worst by then.
+fn kept_at_10(mut pbt: Pbt) -> Pbt {
+    for trial in 0..5 {
+        let actions = pbt.at(trial, 10.0, 50.0 * f64::from(trial));
+        assert_eq!(actions, [Action::Keep(trial)]);
     }
     pbt
 }
@@ -126,8 +148,8 @@ fn a_member_among_the_worst_goes_on_from_one_of_the_best_with_a_changed_configur
     let mut donors = std::collections::BTreeSet::new();
     let mut changes = std::collections::BTreeSet::new();
     for seed in 0..40 {
-        let mut pbt = five(TEN);
-        pbt.stream = Stream::new(seed);
+        let pbt = seeded(seed, Some(5), true, TEN).unwrap();
+        let mut pbt = kept_at_10(started(pbt, 5));
         let actions = pbt.at(0, 20.0, -100.0);
         let Exploit {
             target,
@@ -151,12 +173,15 @@ fn a_member_among_the_worst_goes_on_from_one_of_the_best_with_a_changed_configur
 
 #[test]
 fn the_donors_configuration_is_the_base_and_its_time_the_new_one() {
-    let mut pbt = five(TEN);
     let mut other = config();
     other.insert("f", 50.0);
-    for trial in [3, 4] {
-        pbt.population.get_mut(trial).unwrap().config = other.clone();
+    let mut pbt = try_pbt(Some(5), true, TEN).unwrap();
+    for trial in 0..5 {
+        let config = if trial < 3 { config() } else { other.clone() };
+        create(&mut pbt, trial, &config);
     }
+    assert_eq!(pbt.next(Creation::Closed), Next::Done);
+    let mut pbt = kept_at_10(pbt);
     assert_eq!(pbt.at(3, 20.0, 160.0), [Action::Keep(3)]);
     assert_eq!(pbt.at(4, 20.0, 210.0), [Action::Keep(4)]);
     let actions = pbt.at(0, 27.0, -100.0);
@@ -172,11 +197,9 @@ fn the_donors_configuration_is_the_base_and_its_time_the_new_one() {
 fn a_member_that_took_over_a_state_is_not_ranked_until_its_next_point() {
     let mut pbt = five(TEN);
     exploit(&pbt.at(0, 20.0, -100.0));
-    let ranked: Vec<TrialId> = pbt.population.ranked().iter().map(|(t, _)| *t).collect();
-    assert_eq!(ranked, [4, 3, 2, 1]);
+    assert_eq!(pbt.ranked(), [4, 3, 2, 1]);
     assert_eq!(pbt.at(0, 20.0, 130.0), [Action::Keep(0)]);
-    let ranked: Vec<TrialId> = pbt.population.ranked().iter().map(|(t, _)| *t).collect();
-    assert_eq!(ranked, [4, 3, 0, 2, 1]);
+    assert_eq!(pbt.ranked(), [4, 3, 0, 2, 1]);
 }
 
 #[test]
@@ -289,7 +312,7 @@ fn last_scores(synch: bool) -> Vec<f64> {
             running.push(trial);
         }
         for trial in [0_usize, 1, 2] {
-            let member = pbt.population.get(trial as TrialId).unwrap();
+            let member = pbt.0.member(trial as TrialId).unwrap();
             iterations[trial] += 1.0;
             scores[trial] = iterations[trial] + member.config.f64("f").unwrap();
             let actions = pbt.at(trial as TrialId, iterations[trial], scores[trial]);

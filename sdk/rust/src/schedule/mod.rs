@@ -1,11 +1,15 @@
 //! What scheduler authors share: reading a report as a score that is always maximised, the queue of
-//! trials that wait for a slot, exact rungs, and order statistics that grow by O(log n) a value.
+//! trials that wait for a slot, exact rungs, order statistics that grow by O(log n) a value,
+//! populations and how their configurations change.
 //!
 //! Here, so that a scheduler holds nothing but its own rule. Nothing in it looks at a clock, draws
-//! random numbers, or depends on the order of a hash map.
+//! random numbers but from a stream that it is given a seed for, or depends on the order of a hash
+//! map.
 
 mod curves;
+mod explore;
 mod goal;
+mod population;
 mod quantile;
 mod queue;
 mod ratio;
@@ -15,7 +19,9 @@ mod split;
 mod top_share;
 
 pub use curves::{Curves, Standing};
+pub use explore::{Changeable, Perturb};
 pub use goal::{Goal, Score};
+pub use population::{Explore, Member, Pace, Population, Stretch};
 pub use quantile::Quantile;
 pub use queue::Queue;
 pub use ratio::Ratio;

@@ -1,63 +1,58 @@
-//! How a copied configuration is changed. The result is always a configuration of the space: values
-//! stay in their range and on their grid, and exactly the active parameters have one.
+//! How a copied configuration is changed: which parameters, and the rules of population based
+//! training for their values. The result is always a configuration of the space: values stay in
+//! their range and on their grid, and exactly the active parameters have one.
 
 use std::collections::BTreeSet;
 
-use tune_plugin::{
-    Config, Domain, OptionError, Parameter, Setup, Space, Stream, Value, schedule::refused,
-};
+use tune_space::{Config, Domain, OptionError, Parameter, Setup, Space, Stream, TrialId, Value};
 
-/// What is changed, and how.
-#[derive(Debug)]
-pub(crate) struct Explorer {
+use super::{Explore, Member, refused};
+
+/// The parameters of a space that a scheduler changes.
+#[derive(Clone, Debug)]
+pub struct Changeable {
     space: Space,
-    mutated: BTreeSet<String>,
-    resample_probability: f64,
-    factors: Vec<f64>,
+    names: BTreeSet<String>,
 }
 
-impl Explorer {
-    /// `mutations`: names of the parameters that change; empty for all.
+impl Changeable {
+    /// Those named in `option`; all if none is.
     ///
     /// # Errors
-    /// Every option that is wrong.
-    pub(crate) fn new(
-        setup: &Setup,
-        mutations: &[String],
-        resample_probability: f64,
-        factors: &[f64],
-    ) -> Result<Self, Vec<OptionError>> {
+    /// Every reason why they cannot be changed: no such parameter, or one that depends on it is not
+    /// among them.
+    pub fn new(setup: &Setup, option: &str, named: &[String]) -> Result<Self, Vec<OptionError>> {
         let space = Space::new(setup.space.clone()).map_err(|error| vec![error.into()])?;
-        let names: Vec<&str> = space.parameters().iter().map(|p| p.name.as_str()).collect();
+        let all: Vec<&str> = space.parameters().iter().map(|p| p.name.as_str()).collect();
         let mut errors = Vec::new();
-        if names.is_empty() {
+        if all.is_empty() {
             errors.push(refused(
-                "hyperparam_mutations",
+                option,
                 "the space has no parameters, so there is nothing to change",
                 "add one to `[space]`, such as lr = { loguniform = [1e-4, 1.0] }",
             ));
         }
-        for unknown in mutations.iter().filter(|m| !names.contains(&m.as_str())) {
+        for unknown in named.iter().filter(|name| !all.contains(&name.as_str())) {
             errors.push(refused(
-                "hyperparam_mutations",
+                option,
                 format!("`{unknown}` is no parameter of the space"),
-                format!("parameters of the space: {}", names.join(", ")),
+                format!("parameters of the space: {}", all.join(", ")),
             ));
         }
-        let mutated: BTreeSet<String> = if mutations.is_empty() {
-            names.iter().map(|name| (*name).to_owned()).collect()
+        let names: BTreeSet<String> = if named.is_empty() {
+            all.iter().map(|name| (*name).to_owned()).collect()
         } else {
-            mutations.iter().cloned().collect()
+            named.iter().cloned().collect()
         };
         for fixed in space
             .parameters()
             .iter()
-            .filter(|p| !mutated.contains(&p.name))
+            .filter(|p| !names.contains(&p.name))
         {
             let parents = fixed.conditions.iter().map(|c| &c.parent);
-            if let Some(parent) = parents.filter(|parent| mutated.contains(*parent)).min() {
+            if let Some(parent) = parents.filter(|parent| names.contains(*parent)).min() {
                 errors.push(refused(
-                    "hyperparam_mutations",
+                    option,
                     format!(
                         "`{parent}` changes, and `{}` depends on it but does not",
                         fixed.name
@@ -66,31 +61,76 @@ impl Explorer {
                 ));
             }
         }
-        if factors.is_empty() {
-            errors.push(refused(
-                "perturbation_factors",
-                "the list is empty",
-                "the default is [1.2, 0.8]",
-            ));
-        }
         if errors.is_empty() {
-            Ok(Self {
-                space,
-                mutated,
-                resample_probability,
-                factors: factors.to_vec(),
-            })
+            Ok(Self { space, names })
         } else {
             Err(errors)
         }
     }
 
-    /// A changed copy. A parameter that becomes active by the change of another one is drawn from
-    /// its domain.
-    pub(crate) fn explore(&self, base: &Config, stream: &mut Stream) -> Config {
+    /// They, parents before children.
+    pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        let all = self.space.parameters().iter();
+        all.filter(|p| self.names.contains(&p.name))
+    }
+
+    /// A copy in which every active one of them has the value that `change` gives it, parents first;
+    /// `change` gets the value before, none where the parameter becomes active by the change of
+    /// another one.
+    pub fn changed(
+        &self,
+        base: &Config,
+        mut change: impl FnMut(&Parameter, Option<&Value>) -> Value,
+    ) -> Config {
         self.space
             .resolve(|parameter, _| match base.get(&parameter.name) {
-                Some(value) if !self.mutated.contains(&parameter.name) => value.clone(),
+                Some(value) if !self.names.contains(&parameter.name) => value.clone(),
+                value => change(parameter, value),
+            })
+    }
+}
+
+/// The rules of population based training (Jaderberg et al. 2017, as Ray Tune has them): a value is
+/// drawn anew, or a number is multiplied by a factor and a value of a list steps to its neighbour.
+#[derive(Clone, Debug)]
+pub struct Perturb {
+    changeable: Changeable,
+    resample_probability: f64,
+    factors: Vec<f64>,
+}
+
+impl Perturb {
+    /// By default values are drawn anew with probability 0.25, and the factors are 1.2 and 0.8.
+    ///
+    /// # Errors
+    /// If there are no factors; beside them those of `changeable`.
+    pub fn new(
+        changeable: Result<Changeable, Vec<OptionError>>,
+        resample_probability: f64,
+        factors: &[f64],
+    ) -> Result<Self, Vec<OptionError>> {
+        let none = factors.is_empty().then(|| {
+            let hint = "the default is [1.2, 0.8]";
+            refused("perturbation_factors", "the list is empty", hint)
+        });
+        match changeable {
+            Ok(changeable) if none.is_none() => Ok(Self {
+                changeable,
+                resample_probability,
+                factors: factors.to_vec(),
+            }),
+            other => {
+                let errors = other.err().unwrap_or_default().into_iter();
+                Err(errors.chain(none).collect())
+            }
+        }
+    }
+
+    /// A changed copy. A parameter that becomes active by the change of another one is drawn from
+    /// its domain.
+    pub fn perturbed(&self, base: &Config, stream: &mut Stream) -> Config {
+        self.changeable
+            .changed(base, |parameter, value| match value {
                 Some(value) => self.change(parameter, value, stream),
                 None => parameter.domain.sample(stream),
             })
@@ -110,6 +150,12 @@ impl Explorer {
             }
         };
         changed.unwrap_or_else(|| value.clone())
+    }
+}
+
+impl Explore for Perturb {
+    fn explore(&mut self, _: TrialId, donor: &Member, stream: &mut Stream) -> Config {
+        self.perturbed(&donor.config, stream)
     }
 }
 
@@ -138,7 +184,7 @@ fn scaled(domain: &Domain, value: &Value, factor: f64) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tune_plugin::{Condition, GaussianSpread, RealRange, WholeRange};
+    use tune_space::{Condition, GaussianSpread, RealRange, WholeRange};
 
     fn real(low: f64, high: f64, step: Option<f64>) -> Domain {
         Domain::Real(RealRange {
@@ -175,7 +221,7 @@ mod tests {
         mutations: &[&str],
         p: f64,
         factors: &[f64],
-    ) -> Result<Explorer, Vec<OptionError>> {
+    ) -> Result<Perturb, Vec<OptionError>> {
         let setup = Setup {
             space,
             objectives: Vec::new(),
@@ -188,7 +234,11 @@ mod tests {
             options: String::new(),
         };
         let mutations: Vec<String> = mutations.iter().map(|m| (*m).to_owned()).collect();
-        Explorer::new(&setup, &mutations, p, factors)
+        Perturb::new(
+            Changeable::new(&setup, "hyperparam_mutations", &mutations),
+            p,
+            factors,
+        )
     }
 
     /// All values that a change can lead to, sorted as text.
@@ -198,7 +248,7 @@ mod tests {
         let mut stream = Stream::new(1);
         let mut found = BTreeSet::new();
         for _ in 0..200 {
-            let config = explorer.explore(&base, &mut stream);
+            let config = explorer.perturbed(&base, &mut stream);
             let value = config.get("x").unwrap();
             assert!(domain.contains(value), "{value} is not in {domain}");
             found.insert(value.to_string());
@@ -316,7 +366,7 @@ mod tests {
         let mut stream = Stream::new(2);
         let mut became = BTreeSet::new();
         for _ in 0..200 {
-            let config = explorer.explore(&sgd(), &mut stream);
+            let config = explorer.perturbed(&sgd(), &mut stream);
             assert_eq!(space.check(&config), Ok(()), "{config}");
             became.insert(config.text("optimizer").unwrap());
         }
@@ -328,7 +378,7 @@ mod tests {
         let explorer = try_new(branches(), &["lr"], 0.25, &USUAL).unwrap();
         let mut stream = Stream::new(3);
         for _ in 0..50 {
-            let mut config = explorer.explore(&sgd(), &mut stream);
+            let mut config = explorer.perturbed(&sgd(), &mut stream);
             assert!(config.f64("lr").unwrap() <= 1.0);
             config.insert("lr", 0.5);
             assert_eq!(config, sgd());

@@ -7,12 +7,10 @@
 //! 1/reduction_factor. Departures from Ray: exact rungs with `max_t` as the last; a result that
 //! jumps over rungs counts only at the highest; a result that is not a finite number is the worst.
 
-use std::collections::BTreeMap;
-
 use tune_plugin::{
-    Action, Config, Creation, FailureKind, Next, OptionError, Report, Scheduler, Setup, Stream,
-    TrialId, Turn,
-    schedule::{Goal, Queue, Rung, Score, levels, refused, turn},
+    Action, Config, Creation, FailureKind, OptionError, Report, Scheduler, Setup, Stream, TrialId,
+    Turn,
+    schedule::{Brackets, refuse_to_run_on},
 };
 
 /// What a `[scheduler]` table may hold.
@@ -39,49 +37,13 @@ pub struct Options {
     stop_last_trials: bool,
 }
 
-/// Where a trial is.
-#[derive(Debug)]
-struct Place {
-    bracket: usize,
-    /// The first rung that does not hold it yet and that it can still enter.
-    next: usize,
-}
-
-/// The brackets and who is where.
+/// The brackets, and how trials are spread over them.
 #[derive(Debug)]
 pub struct Asha {
     kind: String,
-    goal: Goal,
-    brackets: Vec<Vec<Rung>>,
+    brackets: Brackets,
     weights: Vec<f64>,
     stream: Stream,
-    places: BTreeMap<TrialId, Place>,
-    queue: Queue,
-}
-
-impl Asha {
-    /// Enters a result at the highest rung that it reaches, unless the trial stands there already.
-    fn enter(&mut self, trial: TrialId, report: &Report) -> Option<(&mut Rung, Score)> {
-        let (time, score) = self.goal.read(report)?;
-        let place = self.places.get_mut(&trial)?;
-        let rungs = self.brackets.get_mut(place.bracket)?;
-        let reached = rungs.partition_point(|rung| rung.level <= time);
-        if reached <= place.next {
-            return None;
-        }
-        place.next = reached;
-        Some((rungs.get_mut(reached - 1)?, score))
-    }
-
-    /// The best trial of the highest rung that has one to promote. Counted from their ends, the
-    /// rungs of all brackets have the same levels.
-    fn promote(&mut self) -> Option<TrialId> {
-        let rungs = self.brackets.first()?.len();
-        (0..rungs).find_map(|from_end| {
-            let mut brackets = self.brackets.iter_mut();
-            brackets.find_map(|rungs| rungs.iter_mut().rev().nth(from_end)?.promote())
-        })
-    }
 }
 
 impl Scheduler for Asha {
@@ -92,97 +54,59 @@ impl Scheduler for Asha {
     type Options = Options;
 
     fn init(setup: &Setup, options: Options) -> Result<Self, Vec<OptionError>> {
-        let mut errors = Vec::new();
-        if !options.stop_last_trials {
-            let message = "a trial always ends at `max_t`";
-            errors.push(refused(
-                "stop_last_trials",
-                message,
-                "raise `max_t` instead",
-            ));
-        }
-        let levels = levels(options.grace_period, options.reduction_factor, setup.max_t);
-        let goal = Goal::of(setup);
-        let ((levels, factor), goal) = match (levels, goal) {
-            (Ok(levels), Ok(goal)) if errors.is_empty() => (levels, goal),
-            (levels, goal) => {
-                errors.extend(levels.err().into_iter().chain(goal.err()));
-                return Err(errors);
+        let shape = (options.grace_period, options.reduction_factor);
+        let promotion = options.kind == "promotion";
+        let brackets = Brackets::new(setup, shape, options.brackets as usize, promotion);
+        let refused = refuse_to_run_on(options.stop_last_trials);
+        let brackets = match (brackets, refused) {
+            (Ok(brackets), None) => brackets,
+            (brackets, refused) => {
+                let errors = brackets.err().unwrap_or_default();
+                return Err(refused.into_iter().chain(errors).collect());
             }
         };
-        let brackets = 0..levels.len().min(options.brackets as usize);
-        let left = |bracket: usize| (levels.len() - bracket) as f64;
-        let weight = |bracket| match options.bracket_draw.as_str() {
-            "softmax" => libm::exp(left(bracket) - left(0)),
-            _ => libm::pow(options.reduction_factor, -(bracket as f64)) * left(0) / left(bracket),
+        let rungs = brackets.rungs().iter().map(|rungs| rungs.len() as f64);
+        let most = rungs.clone().fold(0.0, f64::max);
+        let weight = |rungs: f64| match options.bracket_draw.as_str() {
+            "softmax" => libm::exp(rungs - most),
+            _ => libm::pow(options.reduction_factor, rungs - most) * most / rungs,
         };
-        let promotion = options.kind == "promotion";
-        let rung = |level: &f64| Rung::new(*level, factor, promotion);
         Ok(Self {
-            goal,
-            weights: brackets.clone().map(weight).collect(),
-            brackets: brackets
-                .map(|first| levels.iter().skip(first).map(rung).collect())
-                .collect(),
+            weights: rungs.map(weight).collect(),
+            brackets,
             kind: options.kind,
             stream: Stream::new(setup.seed),
-            places: BTreeMap::new(),
-            queue: Queue::default(),
         })
     }
 
     fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
         let bracket = self.stream.weighted(&self.weights).unwrap_or(0);
-        self.places.insert(trial, Place { bracket, next: 0 });
-        self.queue.add(trial);
+        self.brackets.add(trial, bracket);
         Vec::new()
     }
 
     fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
-        let action = self
-            .enter(trial, report)
-            .and_then(|(rung, score)| rung.judge(trial, score));
-        action.into_iter().collect()
+        self.brackets.result(trial, report)
     }
 
     fn on_complete(&mut self, trial: TrialId, last: Option<&Report>) -> Vec<Action> {
-        if let Some((rung, score)) = last.and_then(|report| self.enter(trial, report)) {
-            rung.record(trial, score);
-        }
-        self.places.remove(&trial);
-        Vec::new()
+        self.brackets.complete(trial, last)
     }
 
     fn on_error(&mut self, trial: TrialId, _: FailureKind, will_retry: bool) -> Vec<Action> {
-        if !will_retry {
-            self.places.remove(&trial);
-        }
-        Vec::new()
+        self.brackets.error(trial, will_retry)
     }
 
     fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
-        self.queue.remove(trial);
-        self.places.remove(&trial);
-        let rungs = self.brackets.iter_mut().flatten();
-        rungs.for_each(|rung| rung.leave(trial));
-        Vec::new()
+        self.brackets.remove(trial)
     }
 
     fn next_to_run(&mut self, creation: Creation) -> Turn {
-        match self.promote() {
-            Some(trial) => turn(Next::Run(trial)),
-            None => self.queue.next(creation),
-        }
+        self.brackets.next(creation, |_, _| true)
     }
 
     fn describe(&self) -> String {
-        // At most 20 brackets of 10 rungs, so that the text stays far below its bound.
-        let lines = self.brackets.iter().map(|rungs| {
-            let held = rungs.iter().filter(|rung| !rung.is_empty()).take(10);
-            let shown: Vec<String> = held.map(|rung| rung.describe(&self.goal)).collect();
-            format!("asha ({}) {}", self.kind, shown.join(" | "))
-        });
-        lines.collect::<Vec<_>>().join("\n")
+        self.brackets.describe(&format!("asha ({})", self.kind))
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
-use tune_plugin::{Objective, parse_options};
+use std::collections::BTreeMap;
+use tune_plugin::{Next, Objective, parse_options, schedule::Rung};
 
 fn setup(max_t: Option<f64>, maximize: bool, options: &str) -> Setup {
     Setup {
@@ -100,7 +101,7 @@ fn a_result_that_jumps_over_rungs_counts_at_the_highest_only() {
     let mut asha = asha(100.0, "");
     assert_eq!(asha.at(0, 20.0, 1.0), []);
     assert_eq!(asha.at(0, 21.0, 9.0), []);
-    let held: Vec<usize> = asha.brackets[0].iter().map(Rung::len).collect();
+    let held: Vec<usize> = asha.brackets.rungs()[0].iter().map(Rung::len).collect();
     assert_eq!(held, [0, 0, 1, 0, 0]);
     assert_eq!(asha.at(1, 1.0, 0.0), []);
     assert_eq!(asha.at(1, 16.0, 0.5), [Action::Stop(1)]);
@@ -115,7 +116,7 @@ fn the_last_result_of_a_trial_that_ends_is_recorded_once() {
     asha.at(1, 16.0, 1.0);
     asha.on_complete(1, Some(&report(17.0, 2.0)));
     asha.on_complete(2, None);
-    let held: Vec<usize> = asha.brackets[0].iter().map(Rung::len).collect();
+    let held: Vec<usize> = asha.brackets.rungs()[0].iter().map(Rung::len).collect();
     assert_eq!(held, [0, 0, 1, 1, 1]);
     assert_eq!(
         asha.describe(),
@@ -141,14 +142,19 @@ fn brackets_leave_out_first_rungs_and_are_drawn_in_the_given_proportions() {
         for trial in 20..20_000 {
             asha.on_add(trial, &Config::new());
         }
-        let mut counts = vec![0.0_f64; asha.brackets.len()];
-        asha.places
-            .values()
-            .for_each(|place| counts[place.bracket] += 1.0 / 20_000.0);
+        let mut counts = vec![0.0_f64; asha.brackets.rungs().len()];
+        for trial in 0..20_000 {
+            counts[asha.brackets.bracket_of(trial).unwrap()] += 1.0 / 20_000.0;
+        }
         (asha, counts)
     };
     let (asha, counts) = draws(r#"{"brackets":10}"#);
-    let first: Vec<f64> = asha.brackets.iter().map(|rungs| rungs[0].level).collect();
+    let first: Vec<f64> = asha
+        .brackets
+        .rungs()
+        .iter()
+        .map(|rungs| rungs[0].level)
+        .collect();
     assert_eq!(first, [1.0, 4.0, 16.0, 64.0]);
     // 1, 1/3, 1/8, 1/16 in proportion.
     for (count, weight) in counts
@@ -170,10 +176,10 @@ fn a_retried_trial_keeps_its_bracket_and_rungs() {
     asha.at(0, 1.0, 1.0);
     asha.on_error(0, FailureKind::Deadline, true);
     asha.at(0, 1.0, 0.0);
-    assert_eq!(asha.brackets[0][0].len(), 1);
+    assert_eq!(asha.brackets.rungs()[0][0].len(), 1);
     asha.on_error(0, FailureKind::Trap, false);
     assert_eq!(asha.at(0, 4.0, 1.0), []);
-    assert_eq!(asha.brackets[0][1].len(), 0);
+    assert_eq!(asha.brackets.rungs()[0][1].len(), 0);
 }
 
 #[test]
@@ -270,8 +276,8 @@ fn the_highest_rung_of_all_brackets_is_promoted_first() {
     let options = r#"{"type":"promotion","reduction_factor":2,"brackets":2}"#;
     let mut asha = asha(8.0, options);
     let of = |asha: &Asha, bracket| -> Vec<TrialId> {
-        let here = asha.places.iter().filter(|(_, p)| p.bracket == bracket);
-        here.map(|(trial, _)| *trial).collect()
+        let here = |trial: &TrialId| asha.brackets.bracket_of(*trial) == Some(bracket);
+        (0..20).filter(here).collect()
     };
     let (first, second) = (of(&asha, 0), of(&asha, 1));
     for trial in [first[0], first[1]] {

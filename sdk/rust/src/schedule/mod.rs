@@ -1,11 +1,12 @@
 //! What scheduler authors share: reading a report as a score that is always maximised, the queue of
-//! trials that wait for a slot, exact rungs, order statistics that grow by O(log n) a value,
+//! trials that wait for a slot, exact rungs and brackets of them, order statistics that grow by O(log n) a value,
 //! populations and how their configurations change.
 //!
 //! Here, so that a scheduler holds nothing but its own rule. Nothing in it looks at a clock, draws
 //! random numbers but from a stream that it is given a seed for, or depends on the order of a hash
 //! map.
 
+mod brackets;
 mod curves;
 mod explore;
 mod goal;
@@ -18,6 +19,7 @@ mod rungs;
 mod split;
 mod top_share;
 
+pub use brackets::{Brackets, Entry};
 pub use curves::{Curves, Standing};
 pub use explore::{Changeable, Perturb};
 pub use goal::{Goal, Score};
@@ -49,4 +51,13 @@ pub fn refused(key: &str, message: impl Into<String>, hint: impl Into<String>) -
         message: message.into(),
         hint: hint.into(),
     }
+}
+
+/// What is wrong with the option `stop_last_trials`, which is there so that configurations of Ray
+/// Tune load: a trial always ends at `max_t`.
+#[must_use]
+pub fn refuse_to_run_on(stop_last_trials: bool) -> Option<OptionError> {
+    let message = "a trial always ends at `max_t`";
+    let error = || refused("stop_last_trials", message, "raise `max_t` instead");
+    (!stop_last_trials).then(error)
 }

@@ -25,6 +25,10 @@ use crate::{ReportView, tensorboard};
 /// reports then cost one write.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// The thread rests so long once it has taken all there was: waking it for each record would cost
+/// the run more than making the record.
+const REST: Duration = Duration::from_millis(5);
+
 /// What the files are made from, in the order of the journal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DerivedRecord {
@@ -121,6 +125,7 @@ impl DerivedFiles {
     /// The first error that came up; the thread stopped writing then.
     pub fn finish(self) -> Result<(), DerivedError> {
         drop(self.sender);
+        self.thread.thread().unpark();
         self.thread.join().unwrap_or_else(|_| {
             Err(DerivedError {
                 path: PathBuf::from("trials"),
@@ -165,7 +170,13 @@ impl Files {
                 Some((when, _)) => records.recv_timeout(when.saturating_duration_since(now)),
             };
             match record {
-                Ok(record) => self.take(record)?,
+                Ok(record) => {
+                    self.take(record)?;
+                    records
+                        .try_iter()
+                        .try_for_each(|record| self.take(record))?;
+                    thread::park_timeout(REST);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }

@@ -1,0 +1,460 @@
+//! Gaussian process regression: exact, with a kernel whose parameters and noise are fitted to the
+//! marginal likelihood, or with priors to the posterior (MAP).
+//!
+//! A fit costs about `n^3 / 2` multiplications an evaluation, a prediction `n^2 / 2`, one more point
+//! `n^2`. Nothing bounds `n` here: who calls caps the data.
+
+use crate::{
+    cholesky::Cholesky,
+    kernel::Kernel,
+    lbfgsb::Lbfgsb,
+    packed::{Packed, add_scaled, dot},
+    points::Points,
+};
+
+/// ln(2 pi) / 2.
+const LN_SQRT_2_PI: f64 = 0.918_938_533_204_672_8;
+/// Variances are never below it: predictions at observed points are exact up to rounding errors.
+const LEAST_VARIANCE: f64 = 1e-12;
+
+/// What a process says of the value at a point, without noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// Expected value.
+    pub mean: f64,
+    /// At least 1e-12.
+    pub variance: f64,
+}
+
+/// The logarithm of a prior density at the logarithms of all parameters, up to a constant; into the
+/// second argument it writes its derivatives by them.
+pub type Prior<'a> = &'a dyn Fn(&[f64], &mut [f64]) -> f64;
+
+/// How the parameters of a process are fitted.
+pub struct Fit<'a> {
+    /// Lowest and highest logarithm of each parameter of the kernel, and of the variance of the
+    /// noise.
+    pub bounds: &'a [(f64, f64)],
+    /// Without it the marginal likelihood alone counts.
+    pub prior: Option<Prior<'a>>,
+    /// When to stop.
+    pub minimizer: Lbfgsb,
+}
+
+/// A process that knows the values at some points.
+#[derive(Clone, Debug)]
+pub struct Gp<K> {
+    kernel: K,
+    noise: f64,
+    points: Points,
+    values: Vec<f64>,
+    factor: Cholesky,
+    /// The inverse covariance times the values.
+    weights: Vec<f64>,
+}
+
+impl<K: Kernel> Gp<K> {
+    /// With the parameters of `kernel` and this variance of the noise. `values` are as many as
+    /// points, finite, and best standardised. None if the covariance is not positive definite, even
+    /// with jitter, or a number is not finite.
+    #[must_use]
+    pub fn new(kernel: K, noise: f64, points: Points, values: Vec<f64>) -> Option<Self> {
+        if values.len() != points.len() || values.iter().any(|v| !v.is_finite()) {
+            return None;
+        }
+        let covariance = Packed::new(points.len(), |i, j| {
+            let value = kernel.covariance(points.get(i), points.get(j));
+            if i == j { value + noise } else { value }
+        });
+        let factor = Cholesky::with_jitter(&covariance)?;
+        let mut weights = values.clone();
+        factor.solve(&mut weights);
+        Some(Self {
+            kernel,
+            noise,
+            points,
+            values,
+            factor,
+            weights,
+        })
+    }
+
+    /// Fits kernel and noise, starting from the given ones (moved into the bounds). None if not
+    /// even those can be used.
+    #[must_use]
+    pub fn fit(
+        kernel: &K,
+        noise: f64,
+        points: &Points,
+        values: &[f64],
+        fit: &Fit<'_>,
+    ) -> Option<Self> {
+        let mut start = kernel.parameters();
+        start.push(libm::log(noise));
+        let with = |logarithms: &[f64]| {
+            let (noise, parameters) = logarithms.split_last()?;
+            let kernel = kernel.with(parameters);
+            Self::new(kernel, libm::exp(*noise), points.clone(), values.to_vec())
+        };
+        let end = fit.minimizer.minimize(&start, fit.bounds, |at, slopes| {
+            let Some(gp) = with(at) else {
+                return f64::INFINITY;
+            };
+            let prior = fit.prior.map_or(0.0, |prior| prior(at, slopes));
+            let likelihood = gp.log_likelihood();
+            add_scaled(slopes, 1.0, &gp.likelihood_slopes());
+            slopes.iter_mut().for_each(|slope| *slope = -*slope);
+            -(likelihood + prior)
+        });
+        with(&end.x)
+    }
+
+    /// The kernel.
+    #[must_use]
+    pub fn kernel(&self) -> &K {
+        &self.kernel
+    }
+
+    /// Variance of the noise.
+    #[must_use]
+    pub fn noise(&self) -> f64 {
+        self.noise
+    }
+
+    /// Where it knows values.
+    #[must_use]
+    pub fn points(&self) -> &Points {
+        &self.points
+    }
+
+    /// The values that it knows.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// Learns one more value, with the same parameters. False, and nothing changes, if the point
+    /// cannot be told from the others or a number is not finite.
+    pub fn push(&mut self, point: &[f64], value: f64) -> bool {
+        if !value.is_finite() {
+            return false;
+        }
+        let mut row: Vec<f64> = self.covariances(point).collect();
+        row.push(self.kernel.covariance(point, point) + self.noise);
+        if !self.factor.append(&row) {
+            return false;
+        }
+        self.points.push(point);
+        self.values.push(value);
+        self.weights.clone_from(&self.values);
+        self.factor.solve(&mut self.weights);
+        true
+    }
+
+    /// Mean and variance of the value at a point, without noise.
+    #[must_use]
+    pub fn predict(&self, point: &[f64]) -> Prediction {
+        let mut column: Vec<f64> = self.covariances(point).collect();
+        let mean = dot(&column, &self.weights);
+        self.factor.forward(&mut column);
+        let known = dot(&column, &column);
+        Prediction {
+            mean,
+            variance: (self.kernel.covariance(point, point) - known).max(LEAST_VARIANCE),
+        }
+    }
+
+    /// [`Self::predict`], and the derivatives of mean and variance by the coordinates of the point,
+    /// for kernels whose variance is the same everywhere.
+    #[must_use]
+    pub fn predict_with_slopes(&self, point: &[f64]) -> (Prediction, Vec<f64>, Vec<f64>) {
+        let mut slopes = vec![0.0; point.len()];
+        let mut by_point = Vec::with_capacity(self.points.len());
+        let mut column = Vec::with_capacity(self.points.len());
+        for known in self.points.iter() {
+            column.push(self.kernel.by_point(point, known, &mut slopes));
+            by_point.push(slopes.clone());
+        }
+        let mean = dot(&column, &self.weights);
+        let mut solved = column.clone();
+        self.factor.solve(&mut solved);
+        let variance = self.kernel.covariance(point, point) - dot(&column, &solved);
+        let (mut by_mean, mut by_variance) = (vec![0.0; point.len()], vec![0.0; point.len()]);
+        for ((slopes, weight), solved) in by_point.iter().zip(&self.weights).zip(&solved) {
+            add_scaled(&mut by_mean, *weight, slopes);
+            add_scaled(&mut by_variance, -2.0 * solved, slopes);
+        }
+        let prediction = Prediction {
+            mean,
+            variance: variance.max(LEAST_VARIANCE),
+        };
+        (prediction, by_mean, by_variance)
+    }
+
+    /// A draw of the values at several points together, of their joint distribution without noise;
+    /// `normals` are as many independent standard normal numbers. None if they cannot be told apart.
+    #[must_use]
+    pub fn draw(&self, points: &Points, normals: &[f64]) -> Option<Vec<f64>> {
+        let columns: Vec<Vec<f64>> = points
+            .iter()
+            .map(|point| {
+                let mut column: Vec<f64> = self.covariances(point).collect();
+                self.factor.forward(&mut column);
+                column
+            })
+            .collect();
+        let joint = Packed::new(points.len(), |i, j| {
+            let known = columns.get(i).zip(columns.get(j));
+            let known = known.map_or(0.0, |(a, b)| dot(a, b));
+            let own = self.kernel.covariance(points.get(i), points.get(j)) - known;
+            if i == j { own.max(LEAST_VARIANCE) } else { own }
+        });
+        let factor = Cholesky::with_jitter(&joint)?;
+        let rows = factor.factor().rows().zip(points.iter());
+        let value = |(row, point): (&[f64], &[f64])| {
+            let mean: f64 = self
+                .covariances(point)
+                .zip(&self.weights)
+                .map(|(c, w)| c * w)
+                .sum();
+            mean + dot(row, normals)
+        };
+        Some(rows.map(value).collect())
+    }
+
+    /// The logarithm of the marginal likelihood of the values.
+    #[must_use]
+    pub fn log_likelihood(&self) -> f64 {
+        let n = self.values.len() as f64;
+        -0.5 * dot(&self.values, &self.weights)
+            - 0.5 * self.factor.log_determinant()
+            - n * LN_SQRT_2_PI
+    }
+
+    /// Its derivatives by the logarithms of the parameters of the kernel and of the noise.
+    #[must_use]
+    pub fn likelihood_slopes(&self) -> Vec<f64> {
+        let inverse = self.factor.inverse();
+        let count = self.kernel.parameters().len();
+        let mut sums = vec![0.0; count];
+        let mut slopes = vec![0.0; count];
+        let mut noise = 0.0;
+        let rows = inverse.rows().zip(self.points.iter()).zip(&self.weights);
+        for ((row, a), weight_a) in rows {
+            let others = self.points.iter().zip(&self.weights);
+            for (j, (element, (b, weight_b))) in row.iter().zip(others).enumerate() {
+                let on_diagonal = j + 1 == row.len();
+                let share = weight_a * weight_b - element;
+                self.kernel.by_parameters(a, b, &mut slopes);
+                // Off the diagonal each element stands for two.
+                add_scaled(
+                    &mut sums,
+                    if on_diagonal { 0.5 } else { 1.0 } * share,
+                    &slopes,
+                );
+                if on_diagonal {
+                    noise += 0.5 * share * self.noise;
+                }
+            }
+        }
+        sums.push(noise);
+        sums
+    }
+
+    /// Covariances of the value at a point with those that are known.
+    fn covariances<'a>(&'a self, point: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
+        let known = self.points.iter();
+        known.map(|known| self.kernel.covariance(point, known))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Axis, Matern};
+    use tune_space::Stream;
+
+    fn data(n: usize, seed: u64) -> (Points, Vec<f64>) {
+        let mut stream = Stream::new(seed);
+        let mut points = Points::new(3);
+        let mut values = Vec::new();
+        for _ in 0..n {
+            let point = [stream.unit(), stream.unit(), stream.below(3) as f64];
+            // The second axis does not matter.
+            let bump = if point[2] == 1.0 { 1.0 } else { 0.0 };
+            values.push(libm::sin(6.0 * point[0]) + bump + 0.01 * stream.normal());
+            points.push(&point);
+        }
+        (points, values)
+    }
+
+    fn kernel() -> Matern {
+        Matern::new(vec![Axis::Number, Axis::Number, Axis::Category])
+    }
+
+    #[test]
+    fn two_points_by_hand() {
+        let kernel = Matern::new(vec![Axis::Number]);
+        let points: Points = [&[0.0][..], &[1.0]].into_iter().collect();
+        let gp = Gp::new(kernel.clone(), 0.0, points, vec![1.0, 0.0]).unwrap();
+        // Inverse of [1 c; c 1] is [1 -c; -c 1] / (1 - c^2).
+        let c = kernel.covariance(&[0.0], &[1.0]);
+        let k = kernel.covariance(&[0.0], &[0.5]);
+        let mean = k * (1.0 - c) / (1.0 - c * c);
+        let variance = 1.0 - 2.0 * k * k * (1.0 - c) / (1.0 - c * c);
+        let at = gp.predict(&[0.5]);
+        assert!((at.mean - mean).abs() < 1e-14 && (at.variance - variance).abs() < 1e-14);
+        let known = gp.predict(&[1.0]);
+        assert!(known.mean.abs() < 1e-14 && known.variance <= 1e-12);
+        let likelihood = -0.5 / (1.0 - c * c) - 0.5 * libm::log(1.0 - c * c) - 2.0 * LN_SQRT_2_PI;
+        assert!((gp.log_likelihood() - likelihood).abs() < 1e-14);
+    }
+
+    #[test]
+    fn slopes_of_the_likelihood_agree_with_differences() {
+        let (points, values) = data(15, 1);
+        let at = [0.3, 1.0, -0.5, 0.2, -3.0];
+        let gp = |at: &[f64]| {
+            let noise = libm::exp(at[4]);
+            Gp::new(
+                kernel().with(&at[..4]),
+                noise,
+                points.clone(),
+                values.clone(),
+            )
+            .unwrap()
+        };
+        let slopes = gp(&at).likelihood_slopes();
+        for (i, slope) in slopes.iter().enumerate() {
+            let moved = |by: f64| {
+                let mut at = at;
+                at[i] += by;
+                gp(&at).log_likelihood()
+            };
+            let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            assert!((slope - numeric).abs() < 1e-6, "{i}: {slope} {numeric}");
+        }
+    }
+
+    #[test]
+    fn slopes_of_predictions_agree_with_differences() {
+        let (points, values) = data(20, 2);
+        let gp = Gp::new(kernel(), 1e-3, points, values).unwrap();
+        let point = [0.3, 0.8, 1.0];
+        let (prediction, by_mean, by_variance) = gp.predict_with_slopes(&point);
+        let plain = gp.predict(&point);
+        assert!((prediction.mean - plain.mean).abs() < 1e-12);
+        assert!((prediction.variance - plain.variance).abs() < 1e-12);
+        for i in 0..2 {
+            let moved = |by: f64| {
+                let mut point = point;
+                point[i] += by;
+                gp.predict(&point)
+            };
+            let (up, down) = (moved(1e-5), moved(-1e-5));
+            assert!((by_mean[i] - (up.mean - down.mean) / 2e-5).abs() < 1e-6);
+            assert!((by_variance[i] - (up.variance - down.variance) / 2e-5).abs() < 1e-6);
+        }
+        assert_eq!((by_mean[2], by_variance[2]), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_fit_finds_which_axes_matter_and_predicts_what_it_has_not_seen() {
+        let (points, values) = data(60, 3);
+        let bounds = [
+            (-5.0, 5.0),
+            (-5.0, 7.0),
+            (-5.0, 7.0),
+            (-5.0, 7.0),
+            (-12.0, 0.0),
+        ];
+        let fit = Fit {
+            bounds: &bounds,
+            prior: None,
+            minimizer: Lbfgsb::default(),
+        };
+        let start = Gp::new(kernel(), 0.1, points.clone(), values.clone()).unwrap();
+        let gp = Gp::fit(&kernel(), 0.1, &points, &values, &fit).unwrap();
+        assert!(gp.log_likelihood() > start.log_likelihood() + 30.0);
+        let weights = gp.kernel().weights();
+        assert!(weights[0] > 100.0 * weights[1], "{weights:?}");
+        let (unseen, truth) = data(50, 4);
+        for (point, truth) in unseen.iter().zip(truth) {
+            let error = (gp.predict(point).mean - truth).abs();
+            assert!(error < 0.15, "{point:?} {error}");
+        }
+        // A strong prior holds the parameters where it wants them.
+        let prior = |at: &[f64], slopes: &mut [f64]| {
+            for (slope, x) in slopes.iter_mut().zip(at) {
+                *slope = -2e6 * x;
+            }
+            -1e6 * dot(at, at)
+        };
+        let bounds = [(-5.0, 5.0); 5];
+        let held = Fit {
+            bounds: &bounds,
+            prior: Some(&prior),
+            minimizer: Lbfgsb::default(),
+        };
+        let gp = Gp::fit(&kernel(), 0.1, &points, &values, &held).unwrap();
+        assert!(gp.kernel().parameters().iter().all(|x| x.abs() < 1e-3));
+    }
+
+    #[test]
+    fn values_that_come_one_by_one_give_the_same_process() {
+        let (points, values) = data(30, 5);
+        let whole = Gp::new(kernel(), 1e-4, points.clone(), values.clone()).unwrap();
+        let first: Points = points.iter().take(10).collect();
+        let mut grown = Gp::new(kernel(), 1e-4, first, values[..10].to_vec()).unwrap();
+        for (point, value) in points.iter().zip(&values).skip(10) {
+            assert!(grown.push(point, *value));
+        }
+        assert!(!grown.push(points.get(3), f64::NAN));
+        let (a, b) = (
+            grown.predict(&[0.5, 0.5, 2.0]),
+            whole.predict(&[0.5, 0.5, 2.0]),
+        );
+        assert!((a.mean - b.mean).abs() < 1e-9 && (a.variance - b.variance).abs() < 1e-9);
+    }
+
+    #[test]
+    fn draws_have_the_mean_and_spread_of_the_predictions() {
+        let (points, values) = data(8, 6);
+        let gp = Gp::new(kernel(), 1e-3, points, values).unwrap();
+        let at: Points = [&[0.1, 0.2, 0.0][..], &[0.15, 0.2, 0.0], &[0.9, 0.9, 2.0]]
+            .into_iter()
+            .collect();
+        let mut stream = Stream::new(7);
+        let n = 4_000;
+        let draws: Vec<Vec<f64>> = (0..n)
+            .map(|_| {
+                let normals: Vec<f64> = (0..3).map(|_| stream.normal()).collect();
+                gp.draw(&at, &normals).unwrap()
+            })
+            .collect();
+        for (i, point) in at.iter().enumerate() {
+            let expected = gp.predict(point);
+            let mean = draws.iter().map(|d| d[i]).sum::<f64>() / f64::from(n);
+            let spread = |d: &Vec<f64>| (d[i] - mean) * (d[i] - mean);
+            let variance = draws.iter().map(spread).sum::<f64>() / f64::from(n);
+            assert!((mean - expected.mean).abs() < 0.06, "{mean} {expected:?}");
+            assert!(
+                (variance / expected.variance - 1.0).abs() < 0.1,
+                "{variance}"
+            );
+        }
+    }
+
+    #[test]
+    fn equal_points_constant_values_and_none_at_all_are_no_trouble() {
+        let points: Points = std::iter::repeat_n(&[0.5, 0.5, 1.0][..], 20).collect();
+        let gp = Gp::new(kernel(), 0.0, points, vec![2.0; 20]).unwrap();
+        assert!((gp.predict(&[0.5, 0.5, 1.0]).mean - 2.0).abs() < 1e-3);
+        let none = Gp::new(kernel(), 0.1, Points::new(3), Vec::new()).unwrap();
+        let prior = none.predict(&[0.1, 0.2, 0.0]);
+        assert_eq!((prior.mean, prior.variance), (0.0, 1.0));
+        let (points, mut values) = data(4, 8);
+        values[2] = f64::NAN;
+        assert!(Gp::new(kernel(), 0.1, points, values).is_none());
+    }
+}

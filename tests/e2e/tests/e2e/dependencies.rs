@@ -8,7 +8,7 @@ use crate::lab::workspace;
 
 /// Which packages of the workspace a package may depend on, tests aside. A package that is not here
 /// has no place yet.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("tune-space", &[]),
     ("tune-model", &["tune-space"]),
     ("tune-core", &["tune-space"]),
@@ -39,6 +39,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ),
     ("tune-plugin-macros", &[]),
     ("tune-plugin", &["tune-plugin-macros", "tune-space"]),
+    ("tune-table", &["tune-space"]),
     ("tune-digits-model", &["tune-plugin"]),
     ("tune-embedded", &[]),
     ("tune-test-guests", &["tune-plugin"]),
@@ -66,7 +67,12 @@ const ALLOWED: [(&str, &[&str]); 20] = [
 ];
 
 /// What a plugin may depend on, tests aside: what any author can.
-const OF_PLUGINS: &[&str] = &["tune-plugin", "tune-model", "tune-digits-model"];
+const OF_PLUGINS: &[&str] = &[
+    "tune-plugin",
+    "tune-model",
+    "tune-table",
+    "tune-digits-model",
+];
 
 /// The only packages that name wasmtime. The fuzzer runs generated components, which are no plugins,
 /// with and without instrumentation.

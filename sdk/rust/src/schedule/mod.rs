@@ -10,6 +10,7 @@ mod brackets;
 mod curves;
 mod explore;
 mod goal;
+mod milestones;
 mod population;
 mod quantile;
 mod queue;
@@ -23,6 +24,7 @@ pub use brackets::{Brackets, Entry};
 pub use curves::{Curves, Standing};
 pub use explore::{Changeable, Perturb};
 pub use goal::{Goal, Score};
+pub use milestones::{Milestone, milestones};
 pub use population::{Explore, Member, Pace, Population, Stretch};
 pub use quantile::Quantile;
 pub use queue::Queue;
@@ -32,7 +34,7 @@ pub use rungs::{MAX_RUNGS, levels};
 pub use split::Split;
 pub use top_share::TopShare;
 
-use tune_space::{Next, OptionError, Turn};
+use tune_space::{Creation, Next, OptionError, Turn};
 
 /// The turn of a scheduler without actions.
 #[must_use]
@@ -40,6 +42,16 @@ pub fn turn(next: Next) -> Turn {
     Turn {
         actions: Vec::new(),
         next,
+    }
+}
+
+/// What a free slot does that no trial waits for.
+#[must_use]
+pub fn unclaimed(creation: Creation) -> Next {
+    match creation {
+        Creation::Possible => Next::Create,
+        Creation::Waiting => Next::Idle,
+        Creation::Closed => Next::Done,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use tune_space::{Creation, Next, TrialId, Turn};
 
-use super::turn;
+use super::{turn, unclaimed};
 
 /// Pending trials in the order of their creation, then paused ones in the order of their pausing.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +45,8 @@ impl Queue {
             Next::Create
         } else if let Some(trial) = self.paused.pop_front() {
             Next::Run(trial)
-        } else if creation == Creation::Closed {
-            Next::Done
         } else {
-            Next::Idle
+            unclaimed(creation)
         };
         turn(next)
     }

@@ -3,6 +3,8 @@
 //! With floats, 10 x 1.1 lies above 11 and the logarithm of 1000 to base 10 below 3: a rung would be
 //! missed. Never used for measured values.
 
+use std::ops::Mul;
+
 /// A positive rational number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ratio {
@@ -11,6 +13,11 @@ pub struct Ratio {
 }
 
 impl Ratio {
+    /// One.
+    pub const ONE: Self = Self {
+        numerator: 1,
+        denominator: 1,
+    };
     /// One half: the median.
     pub const HALF: Self = Self {
         numerator: 1,
@@ -31,6 +38,12 @@ impl Ratio {
         Some(Self::reduced(numerator, denominator))
     }
 
+    /// n / d; none if one of them is 0.
+    #[must_use]
+    pub fn new(n: u64, d: u64) -> Option<Self> {
+        (n > 0 && d > 0).then(|| Self::reduced(n.into(), d.into()))
+    }
+
     fn reduced(numerator: u128, denominator: u128) -> Self {
         let (mut a, mut b) = (numerator, denominator);
         while b != 0 {
@@ -43,8 +56,7 @@ impl Ratio {
     }
 
     /// The product; none if it needs more than 128 bits.
-    #[must_use]
-    pub fn checked_mul(self, other: Self) -> Option<Self> {
+    fn checked_mul(self, other: Self) -> Option<Self> {
         // Crosswise first: the smallest numbers that can be multiplied.
         let left = Self::reduced(self.numerator, other.denominator);
         let right = Self::reduced(other.numerator, self.denominator);
@@ -81,10 +93,37 @@ impl Ratio {
         (whole.try_into().unwrap_or(usize::MAX), rest)
     }
 
+    /// The largest whole number that is not above it; what does not fit is [`u64::MAX`].
+    #[must_use]
+    pub fn floor(self) -> u64 {
+        let whole = self.numerator / self.denominator;
+        whole.try_into().unwrap_or(u64::MAX)
+    }
+
+    /// The smallest whole number that is not below it; what does not fit is [`u64::MAX`].
+    #[must_use]
+    pub fn ceil(self) -> u64 {
+        let whole = self.numerator.div_ceil(self.denominator);
+        whole.try_into().unwrap_or(u64::MAX)
+    }
+
     /// The nearest float (exact operands up to 2^53).
     #[must_use]
     pub fn to_f64(self) -> f64 {
         self.numerator as f64 / self.denominator as f64
+    }
+}
+
+/// Exact as far as 128 bits go; from there on the nearest float, between 1e-38 and 1e38.
+impl Mul for Ratio {
+    type Output = Self;
+
+    fn mul(self, other: Self) -> Self {
+        let near = (self.to_f64() * other.to_f64()).clamp(1e-38, 1e38);
+        let exact = self.checked_mul(other);
+        exact
+            .or_else(|| Self::from_decimal(near))
+            .unwrap_or(Self::ONE)
     }
 }
 
@@ -101,10 +140,24 @@ mod tests {
         let tenth = ratio(0.1);
         assert_eq!((tenth.numerator, tenth.denominator), (1, 10));
         assert_eq!(ratio(2.5).to_f64(), 2.5);
-        assert_eq!(ratio(10.0).checked_mul(ratio(1.1)).unwrap().to_f64(), 11.0);
+        assert_eq!((ratio(10.0) * ratio(1.1)).to_f64(), 11.0);
         for x in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300, 5e-324] {
             assert_eq!(Ratio::from_decimal(x), None, "{x}");
         }
+    }
+
+    #[test]
+    fn a_product_past_128_bits_is_the_nearest_float() {
+        let e = ratio(std::f64::consts::E);
+        let powers = std::iter::successors(Some(e), |power| Some(*power * e));
+        let near = powers.take(40).zip(1..).all(|(power, k)| {
+            let float = std::f64::consts::E.powi(k);
+            (power.to_f64() / float - 1.0).abs() < 1e-14
+        });
+        assert!(near);
+        let vast = ratio(1e38);
+        assert_eq!((vast * vast).to_f64(), 1e38);
+        assert_eq!((vast.inverse() * vast.inverse()).to_f64(), 1e-38);
     }
 
     #[test]
@@ -114,5 +167,9 @@ mod tests {
         assert_eq!(third.times(9), (3, 0.0));
         assert_eq!(third.complement().times(2), (1, 1.0 / 3.0));
         assert_eq!(Ratio::HALF.times(5), (2, 0.5));
+        let half_of_nine = Ratio::new(9, 2).unwrap();
+        assert_eq!((half_of_nine.floor(), half_of_nine.ceil()), (4, 5));
+        assert_eq!((ratio(3.0).floor(), ratio(3.0).ceil()), (3, 3));
+        assert_eq!(Ratio::new(0, 1).or(Ratio::new(1, 0)), None);
     }
 }

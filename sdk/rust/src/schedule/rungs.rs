@@ -23,6 +23,25 @@ pub fn levels(
     max_t: Option<f64>,
 ) -> Result<(Vec<f64>, Ratio), OptionError> {
     let end = max_t.unwrap_or(9_007_199_254_740_992.0);
+    let (first, step) = checked(grace, factor, end)?;
+    let below = powers(first, step).map(Ratio::to_f64);
+    let below = below.take_while(|level| *level < end).take(MAX_RUNGS + 1);
+    let mut levels: Vec<f64> = below.collect();
+    if levels.len() > MAX_RUNGS {
+        let message = format!("{factor} gives more than {MAX_RUNGS} rungs");
+        return Err(wrong_factor(message));
+    }
+    levels.extend(max_t);
+    Ok((levels, step))
+}
+
+/// first x factor^k for k = 0, 1, ..
+pub(super) fn powers(first: Ratio, factor: Ratio) -> impl Iterator<Item = Ratio> {
+    std::iter::successors(Some(first), move |power| Some(*power * factor))
+}
+
+/// The options `grace_period` and `reduction_factor` exactly, if they can be used.
+pub(super) fn checked(grace: f64, factor: f64, end: f64) -> Result<(Ratio, Ratio), OptionError> {
     let first = Ratio::from_decimal(grace)
         .filter(|_| grace <= end)
         .ok_or_else(|| {
@@ -33,28 +52,13 @@ pub fn levels(
                 "it is the first rung, in units of `time_attr`",
             )
         })?;
-    let wrong = |why: &str| {
-        refused(
-            "reduction_factor",
-            format!("{factor} {why}"),
-            "2, 3 and 4 are usual",
-        )
-    };
     let step = Ratio::from_decimal(factor).filter(|_| factor > 1.0);
-    let step = step.ok_or_else(|| wrong("is not above 1"))?;
-    let mut exact = Some(first);
-    let mut level = grace;
-    let mut levels = Vec::new();
-    while level < end {
-        if levels.len() == MAX_RUNGS {
-            return Err(wrong(&format!("gives more than {MAX_RUNGS} rungs")));
-        }
-        levels.push(level);
-        exact = exact.and_then(|x| x.checked_mul(step));
-        level = exact.map_or(level * factor, Ratio::to_f64);
-    }
-    levels.extend(max_t);
-    Ok((levels, step))
+    let step = step.ok_or_else(|| wrong_factor(format!("{factor} is not above 1")))?;
+    Ok((first, step))
+}
+
+pub(super) fn wrong_factor(message: String) -> OptionError {
+    refused("reduction_factor", message, "2, 3 and 4 are usual")
 }
 
 #[cfg(test)]

@@ -1,0 +1,161 @@
+//! The scheduler `hyperband` (Li et al. 2017, arXiv 1603.06560): brackets of successive halving that
+//! differ in how early they judge.
+//!
+//! A trial pauses at the milestone of its bracket until all others of the bracket are there or have
+//! ended; the best go on, the rest is stopped. Brackets fill one after another, the most aggressive
+//! first as in the paper; while one waits, free slots fill the next. With `bohb` as the paper of
+//! BOHB (Falkner et al. 2018) needs it: a bracket that is not full is not judged while anything runs.
+//!
+//! Departures from Ray Tune: exact arithmetic (Ray can begin a bracket at 0 or miss `max_t`); the
+//! most aggressive bracket comes first; a bracket that was judged takes no more trials; a trial that
+//! ends by itself at `max_t` has no place that another could take; `grace_period` exists.
+
+use std::collections::VecDeque;
+
+use tune_plugin::{
+    Action, Config, Creation, FailureKind, Next, OptionError, Report, Scheduler, Setup, TrialId,
+    Turn,
+    schedule::{Goal, Milestone, milestones, refuse_to_run_on, unclaimed},
+};
+
+use bracket::Bracket;
+
+mod bracket;
+
+/// Most brackets that are described. More than there are slots are never open.
+const DESCRIBED: usize = 64;
+
+/// What a `[scheduler]` table may hold.
+#[tune_plugin::options]
+#[derive(Debug)]
+pub struct Options {
+    /// One of so many trials goes on from a milestone; each is so many times the one before.
+    #[option(default = 3.0, exclusive_minimum = 1.0)]
+    reduction_factor: f64,
+    /// The first milestone of the most aggressive bracket, and of which all are multiples.
+    #[option(default = 1.0, exclusive_minimum = 0.0)]
+    grace_period: f64,
+    /// A bracket that is not full waits until nothing runs and nothing can be created.
+    #[option(default = false)]
+    bohb: bool,
+    /// Only true: a trial ends at `max_t`.
+    #[option(default = true)]
+    stop_last_trials: bool,
+}
+
+/// The brackets that hold trials, in the order in which they began.
+#[derive(Debug)]
+pub struct Hyperband {
+    bohb: bool,
+    goal: Goal,
+    /// Of the brackets to come.
+    plans: VecDeque<Vec<Milestone>>,
+    open: Vec<Bracket>,
+}
+
+impl Hyperband {
+    /// Stops the worst of every bracket that takes no more trials and whose trials all wait.
+    fn halve(&mut self) -> Vec<Action> {
+        let closed = self.open.iter_mut().filter(|bracket| bracket.closed);
+        let stopped = closed.flat_map(Bracket::halve).map(Action::Stop).collect();
+        self.open
+            .retain(|bracket| !bracket.closed || !bracket.live.is_empty());
+        stopped
+    }
+
+    fn leave(&mut self, trial: TrialId) -> Vec<Action> {
+        let brackets = self.open.iter_mut();
+        brackets.for_each(|bracket| bracket.leave(trial));
+        Vec::new()
+    }
+}
+
+impl Scheduler for Hyperband {
+    const NAME: &'static str = "hyperband";
+    const SUMMARY: &'static str = "Brackets of successive halving that judge early and late";
+    const PAUSES: bool = true;
+    type Options = Options;
+
+    fn init(setup: &Setup, options: Options) -> Result<Self, Vec<OptionError>> {
+        let plans = milestones(options.grace_period, options.reduction_factor, setup.max_t);
+        let refused = refuse_to_run_on(options.stop_last_trials);
+        match (plans, Goal::of(setup), refused) {
+            (Ok(plans), Ok(goal), None) => Ok(Self {
+                bohb: options.bohb,
+                goal,
+                plans: plans.into(),
+                open: Vec::new(),
+            }),
+            (plans, goal, refused) => {
+                let errors = plans.err().into_iter().chain(goal.err());
+                Err(errors.chain(refused).collect())
+            }
+        }
+    }
+
+    fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
+        if self.open.last().is_none_or(|newest| newest.closed) {
+            let plan = self.plans.pop_front().unwrap_or_default();
+            self.plans.push_back(plan.clone());
+            self.open.push(Bracket::new(plan));
+        }
+        let newest = self.open.last_mut().into_iter();
+        newest.for_each(|bracket| bracket.add(trial));
+        Vec::new()
+    }
+
+    fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
+        let waits = self.goal.read(report).is_some_and(|(time, score)| {
+            let mut brackets = self.open.iter_mut();
+            brackets.any(|bracket| bracket.reach(trial, time, score))
+        });
+        waits.then_some(Action::Pause(trial)).into_iter().collect()
+    }
+
+    fn on_complete(&mut self, trial: TrialId, _: Option<&Report>) -> Vec<Action> {
+        self.leave(trial)
+    }
+
+    fn on_error(&mut self, trial: TrialId, _: FailureKind, will_retry: bool) -> Vec<Action> {
+        if will_retry {
+            Vec::new()
+        } else {
+            self.leave(trial)
+        }
+    }
+
+    fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
+        self.leave(trial)
+    }
+
+    fn next_to_run(&mut self, creation: Creation) -> Turn {
+        let mut actions = self.halve();
+        let stuck = self.open.iter().all(Bracket::is_complete);
+        let full = match creation {
+            Creation::Possible => false,
+            Creation::Waiting => stuck,
+            Creation::Closed => stuck || !self.bohb,
+        };
+        if let Some(newest) = self.open.last_mut().filter(|newest| newest.is_complete()) {
+            newest.closed |= full;
+            actions.extend(self.halve());
+        }
+        let ready = self
+            .open
+            .iter_mut()
+            .find_map(|bracket| bracket.ready.pop_front());
+        let next = ready.map_or_else(|| unclaimed(creation), Next::Run);
+        Turn { actions, next }
+    }
+
+    fn describe(&self) -> String {
+        let shown = self.open.iter().take(DESCRIBED);
+        let lines = shown.map(|bracket| format!("hyperband: {}", bracket.describe()));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+tune_plugin::export_scheduler!(Hyperband);
+
+#[cfg(test)]
+mod tests;

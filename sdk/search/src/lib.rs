@@ -14,11 +14,13 @@
 
 mod filler;
 mod halton;
+mod judge;
 mod scramble;
 mod sobol;
 
 pub use filler::{Filler, Points};
 pub use halton::Halton;
+pub use judge::{Judge, Rank};
 pub use scramble::Scramble;
 pub use sobol::Sobol;
 

@@ -3,114 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use tune_plugin::{Constraint, Ending, Objective, Report, TrialId};
+use tune_plugin::TrialId;
+use tune_search::Rank;
 
 /// Size of the good set at most.
 const MAX_GOOD: usize = 25;
-
-/// How a report is judged.
-#[derive(Clone, Debug)]
-pub(crate) struct Judge {
-    pub(crate) objective: Objective,
-    pub(crate) constraints: Vec<Constraint>,
-    pub(crate) time_attr: String,
-    /// Failures count as the worst; else they are forgotten.
-    pub(crate) failures_count: bool,
-}
-
-/// Where a trial stands: class, then two numbers, the smaller the better.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Rank {
-    class: Class,
-    first: f64,
-    second: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    /// Ran to its end: by value.
-    Finished,
-    /// Stopped or paused: by resource, more is better, then value.
-    Stopped,
-    /// Breaks a constraint: by total violation, then value.
-    Infeasible,
-    /// Failed, or its value is no finite number.
-    Worst,
-}
-
-impl Rank {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.class
-            .cmp(&other.class)
-            .then(self.first.total_cmp(&other.first))
-            .then(self.second.total_cmp(&other.second))
-    }
-}
-
-impl Judge {
-    /// The rank of an ended trial; none if it says nothing of its configuration.
-    pub(crate) fn ended(&self, ending: Ending, last: Option<&Report>) -> Option<Rank> {
-        match (ending, last) {
-            (Ending::Failed(_), _) => self.failures_count.then_some(Rank::WORST),
-            (_, None) => None,
-            (Ending::Finished, Some(report)) => Some(self.rank(report, Class::Finished)),
-            (Ending::Stopped, Some(report)) => Some(self.rank(report, Class::Stopped)),
-        }
-    }
-
-    /// The rank of a paused trial.
-    pub(crate) fn paused(&self, report: &Report) -> Rank {
-        self.rank(report, Class::Stopped)
-    }
-
-    fn rank(&self, report: &Report, class: Class) -> Rank {
-        let finite = |name: &str| report.get(name).filter(|x| x.is_finite());
-        let Some(value) = finite(&self.objective.metric) else {
-            return Rank::WORST;
-        };
-        let loss = if self.objective.maximize {
-            -value
-        } else {
-            value
-        };
-        let violation: f64 = self
-            .constraints
-            .iter()
-            .map(|c| violation(c, finite(&c.metric)))
-            .sum();
-        let (class, first, second) = match class {
-            _ if violation > 0.0 => (Class::Infeasible, violation, loss),
-            Class::Stopped => {
-                let resource = finite(&self.time_attr).unwrap_or(f64::MIN);
-                (Class::Stopped, -resource, loss)
-            }
-            _ => (class, loss, 0.0),
-        };
-        Rank {
-            class,
-            first,
-            second,
-        }
-    }
-}
-
-impl Rank {
-    const WORST: Self = Self {
-        class: Class::Worst,
-        first: 0.0,
-        second: 0.0,
-    };
-}
-
-/// By how much a bound is broken; endlessly if the metric is no number.
-fn violation(constraint: &Constraint, value: Option<f64>) -> f64 {
-    let Some(value) = value else {
-        return f64::INFINITY;
-    };
-    let below = constraint.at_least.map_or(0.0, |bound| bound - value);
-    let above = constraint.at_most.map_or(0.0, |bound| value - bound);
-    below.max(0.0) + above.max(0.0)
-}
 
 /// One trial.
 #[derive(Clone, Debug)]
@@ -187,14 +84,14 @@ impl History {
             && let Ok(at) = search(&self.ranked, old, place)
         {
             self.ranked.remove(at);
-            self.informative -= usize::from(old.class != Class::Worst);
+            self.informative -= usize::from(!old.is_worst());
         }
         entry.rank = rank;
         if let Some(new) = rank
             && let Err(at) = search(&self.ranked, new, place)
         {
             self.ranked.insert(at, (new, place));
-            self.informative += usize::from(new.class != Class::Worst);
+            self.informative += usize::from(!new.is_worst());
         }
     }
 
@@ -233,7 +130,8 @@ fn search(ranked: &[(Rank, usize)], rank: Rank, place: usize) -> Result<usize, u
 
 #[cfg(test)]
 mod tests {
-    use tune_plugin::FailureKind;
+    use tune_plugin::{Constraint, Ending, Objective, Report};
+    use tune_search::Judge;
 
     use super::*;
 
@@ -258,34 +156,6 @@ mod tests {
             .with("accuracy", accuracy)
             .with("t", t)
             .with("bytes", bytes)
-    }
-
-    #[test]
-    fn finished_come_before_stopped_before_infeasible_before_failed() {
-        let j = judge();
-        let ended = |e, a, t, b| j.ended(e, Some(&report(a, t, b))).unwrap();
-        let order = [
-            ended(Ending::Finished, 0.9, 9.0, 1.0),
-            ended(Ending::Finished, 0.5, 9.0, 1.0),
-            ended(Ending::Stopped, 0.2, 3.0, 1.0),
-            j.paused(&report(0.1, 3.0, 1.0)),
-            ended(Ending::Stopped, 0.8, 1.0, 1.0),
-            ended(Ending::Finished, 0.1, 9.0, 12.0),
-            ended(Ending::Finished, 0.99, 9.0, 13.0),
-            ended(Ending::Finished, 0.99, 9.0, f64::NAN),
-            ended(Ending::Finished, f64::NAN, 9.0, 1.0),
-        ];
-        for (i, pair) in order.windows(2).enumerate() {
-            assert!(pair[0].cmp(&pair[1]).is_lt(), "{i}");
-        }
-        let failed = j.ended(Ending::Failed(FailureKind::Trap), None);
-        assert_eq!(failed, Some(Rank::WORST));
-        assert_eq!(order[8], Rank::WORST);
-        assert_eq!(
-            ended(Ending::Finished, f64::INFINITY, 9.0, 1.0),
-            Rank::WORST
-        );
-        assert_eq!(j.ended(Ending::Stopped, None), None);
     }
 
     fn finished(accuracy: f64) -> Option<Rank> {

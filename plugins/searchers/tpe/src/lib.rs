@@ -18,12 +18,13 @@ mod kernel;
 mod parzen;
 
 use blocks::Block;
-use history::{History, Judge, Split};
+use history::{History, Split};
 use parzen::{Axis, Coordinate, Mixture};
 use tune_plugin::{
     Config, Domain, Failure, Observation, OptionError, Outcome, Proposal, Report, Searcher, Setup,
     Space, Stream, Suggestion, TrialId, TrialState, Used, Value,
 };
+use tune_search::Judge;
 
 /// Kernels of the bad set at most. Their weights have reached 9/10 there, so that older trials would
 /// hardly change it; a suggestion stays near 1 ms at any number of trials.

@@ -23,6 +23,9 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The name of the command that is not for people.
+pub(crate) const COMPILE: &str = "compile-plugin";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -51,6 +54,9 @@ pub(crate) enum Command {
     Schema,
     /// Describe this machine and this build, as a bug report needs it
     Doctor(DoctorArgs),
+    /// Compile a plugin for another process of tune-host, which starts this one
+    #[command(name = COMPILE, hide = true)]
+    Compile,
     /// Print a completion script for a shell
     Completions {
         /// For which shell

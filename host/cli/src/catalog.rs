@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use tune_core::Limits;
 use tune_runtime::{Inspection, LoadError, PluginKind, inspect};
 
@@ -65,10 +67,22 @@ impl Candidate {
                 path.display()
             ))
         };
-        let file = File::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_dir() {
-            return Err(failed(std::io::Error::other("it is a directory")));
+        // A pipe would be waited for when it is opened, and a device may never end.
+        let found = fs::metadata(path).map_err(failed)?;
+        if !found.is_file() {
+            let what = if found.is_dir() {
+                "it is a directory"
+            } else {
+                "it is not a plain file"
+            };
+            return Err(failed(std::io::Error::other(what)));
         }
+        let not_blocking = OFlags::NONBLOCK;
+        let file = File::options()
+            .read(true)
+            .custom_flags(not_blocking.bits().cast_signed())
+            .open(path)
+            .map_err(failed)?;
         let mut bytes = Vec::new();
         file.take(MAX_FILE_BYTES)
             .read_to_end(&mut bytes)

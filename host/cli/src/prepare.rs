@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tune_core::{EnginePlan, Metering};
-use tune_experiment::{Diagnostic, ExperimentPlan};
+use tune_core::{EnginePlan, Limits, Metering};
+use tune_experiment::{Diagnostic, ExperimentPlan, HostLimits};
 use tune_runner::RunParts;
 use tune_runtime::{
-    DataSets, Grants, InitError, Inspection, LoadError, Plugin, PluginKind, Runtime, RuntimeOptions,
+    Compiler, CompilerChild, DataSets, Grants, InitError, Inspection, LoadError, Plugin,
+    PluginKind, Runtime, RuntimeOptions,
 };
 use tune_store::PluginRecord;
 
@@ -19,7 +20,7 @@ use crate::compatibility::{self, Named};
 use crate::failure::Failure;
 use crate::history::start_digest;
 use crate::output;
-use crate::{data, lineage, machine};
+use crate::{args, data, lineage, machine};
 
 /// A run that can begin or go on.
 pub(crate) struct Prepared {
@@ -35,19 +36,32 @@ pub(crate) struct Prepared {
     pub(crate) plugin_files: Vec<(String, PathBuf)>,
 }
 
-/// The runtime, with compiled code kept where the system keeps such things.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
+/// This program, as it is now: it may be replaced while it runs.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// The runtime, with compiled code kept where the system keeps such things, and with a process of
+/// this program for each component that is compiled, within these limits.
+pub(crate) fn runtime(limits: &HostLimits) -> Result<Runtime, Failure> {
     let options = RuntimeOptions {
         cache_dir: machine::cache_dir(),
+        compiler: Compiler::Child(CompilerChild {
+            program: THIS_PROGRAM.into(),
+            arguments: vec![args::COMPILE.into()],
+            time: limits.compile_time,
+            memory_bytes: limits.compile_memory,
+        }),
         ..RuntimeOptions::default()
     };
-    match Runtime::new(options) {
+    match Runtime::new(options.clone()) {
         Ok(runtime) => Ok(runtime),
         Err(error) => {
             output::note(&format!(
                 "warning: {error}; plugins are compiled every time"
             ));
-            Ok(Runtime::new(RuntimeOptions::default())?)
+            Ok(Runtime::new(RuntimeOptions {
+                cache_dir: None,
+                ..options
+            })?)
         }
     }
 }
@@ -395,12 +409,37 @@ fn load(
     metering: Metering,
     runtime: &Runtime,
 ) -> Result<Plugin, Failure> {
-    let (name, bytes) = (&one.candidate.name, &one.candidate.bytes);
+    let name = &one.candidate.name;
     output::while_waiting(
         &format!("preparing the plugin {name} (it is compiled the first time)"),
-        || runtime.load(name, bytes, metering, plan.strict, &plan.limits),
+        || {
+            load_from(
+                runtime,
+                &one.candidate,
+                name,
+                metering,
+                plan.strict,
+                &plan.limits,
+            )
+        },
     )
     .map_err(|error| rejected(&error))
+}
+
+/// Loads a plugin: those that come with the program are known to be harmless to compile.
+pub(crate) fn load_from(
+    runtime: &Runtime,
+    candidate: &Candidate,
+    name: &str,
+    metering: Metering,
+    strict: bool,
+    limits: &Limits,
+) -> Result<Plugin, LoadError> {
+    let bytes = &candidate.bytes;
+    match candidate.source {
+        Source::Embedded => runtime.load_trusted(name, bytes, metering, strict, limits),
+        Source::File(_) => runtime.load(name, bytes, metering, strict, limits),
+    }
 }
 
 /// A plugin that this host cannot run.

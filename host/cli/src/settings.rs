@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tune_experiment::{ExperimentPlan, Grants, Outputs, Snapshots};
+use tune_experiment::{ExperimentPlan, Grants, HostLimits, Outputs, Snapshots};
 use tune_runner::{RunOptions, SnapshotPolicy};
 use tune_store::{ChunkStore, Header};
 
@@ -43,6 +43,9 @@ pub(crate) struct Settings {
     /// When states are written and which are kept; runs from before there were any have the default.
     #[serde(default)]
     pub(crate) snapshots: Snapshots,
+    /// What the host does for plugins at most; runs from before there were any have the default.
+    #[serde(default)]
+    pub(crate) host_limits: HostLimits,
 }
 
 impl Settings {
@@ -86,6 +89,7 @@ impl Settings {
             run_memory: experiment.run_memory,
             threads: experiment.threads,
             snapshots: experiment.snapshots,
+            host_limits: experiment.host_limits.clone(),
         }
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
     }
     root.only(&KEYS, log);
 
-    let (limits, run_memory) = limits::read(&root, log);
+    let (limits, host_limits, run_memory) = limits::read(&root, log);
     let orders = [
         ("deterministic", Order::Deterministic),
         ("arrival", Order::Arrival),
@@ -185,6 +185,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
         snapshots,
         lineage,
         time_budget,
+        host_limits,
         run_memory,
         threads,
         seed_given: seed.is_some(),

@@ -27,7 +27,7 @@ mod stop;
 mod tree;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use plan::{DataSource, ExperimentPlan, Grants, LineageOf, Outputs, Snapshots};
+pub use plan::{DataSource, ExperimentPlan, Grants, HostLimits, LineageOf, Outputs, Snapshots};
 pub use schema::json_schema;
 
 /// Longest file in bytes: 1 MiB, some 20,000 lines; a larger one is a mistake.

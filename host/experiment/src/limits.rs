@@ -1,4 +1,7 @@
 //! `[limits]`: one row a limit, from which reading, ranges, the JSON Schema and the reference come.
+//!
+//! Those of [`Limits`] can change a result and belong to the engine's plan; those of [`HostLimits`]
+//! cannot.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -7,31 +10,32 @@ use tune_core::Limits;
 use crate::{
     item::Item,
     log::Log,
+    plan::HostLimits,
     quantity::{bytes, duration, show_bytes},
 };
 
-/// A limit of the file: its range and where it goes. Defaults stand in [`Limits::default`].
-pub(crate) struct Row {
+/// A limit of the file: its range and where it goes. Defaults stand in the `Default` of `L`.
+pub(crate) struct Row<L> {
     /// Its name in `[limits]`.
     pub(crate) key: &'static str,
     /// One line for the schema.
     pub(crate) doc: &'static str,
     /// Unit, range and place.
-    pub(crate) field: Field,
+    pub(crate) field: Field<L>,
 }
 
 /// Unit, range and place of a limit.
-pub(crate) enum Field {
+pub(crate) enum Field<L> {
     /// A plain number.
-    Count(RangeInclusive<u64>, fn(&mut Limits) -> &mut u64),
+    Count(RangeInclusive<u64>, fn(&mut L) -> &mut u64),
     /// A plain number of 32 bits.
-    Small(RangeInclusive<u32>, fn(&mut Limits) -> &mut u32),
+    Small(RangeInclusive<u32>, fn(&mut L) -> &mut u32),
     /// Bytes.
-    Size(RangeInclusive<u64>, fn(&mut Limits) -> &mut u64),
+    Size(RangeInclusive<u64>, fn(&mut L) -> &mut u64),
     /// Bytes in a field of 32 bits.
-    SmallSize(RangeInclusive<u32>, fn(&mut Limits) -> &mut u32),
+    SmallSize(RangeInclusive<u32>, fn(&mut L) -> &mut u32),
     /// Wall time.
-    Time(RangeInclusive<Duration>, fn(&mut Limits) -> &mut Duration),
+    Time(RangeInclusive<Duration>, fn(&mut L) -> &mut Duration),
 }
 
 /// The key of the memory of all live trials together, which is no limit of one plugin.
@@ -44,8 +48,8 @@ const FUEL_FLOOR: u64 = 1_000;
 /// Decades of compute: above, sums of fuel could overflow 64 bits.
 const FUEL_CEILING: u64 = 1_000_000_000_000_000_000;
 
-/// Every limit, in the order of the reference.
-pub(crate) const ROWS: [Row; 20] = [
+/// Every limit on what plugins do, in the order of the reference.
+pub(crate) const ROWS: [Row<Limits>; 20] = [
     Row {
         key: "fuel_per_step",
         doc: "Fuel of one step of a trial, setup included in the first. About one unit a wasm instruction: 1 billion is 0.2 to 0.5 s of compute.",
@@ -154,24 +158,53 @@ pub(crate) const ROWS: [Row; 20] = [
     },
 ];
 
-/// The limits, and the memory of all trials together.
-pub(crate) fn read(root: &Item<'_>, log: &mut Log) -> (Limits, Option<u64>) {
-    let mut limits = Limits::default();
+/// Every limit on what the host does for plugins, in the order of the reference.
+pub(crate) const HOST_ROWS: [Row<HostLimits>; 3] = [
+    Row {
+        key: "compile_time",
+        doc: "Wall time of compiling one plugin that does not come with tune-host; then its compiler is ended.",
+        field: Field::Time(
+            Duration::from_millis(100)..=Duration::from_secs(3_600),
+            |l| &mut l.compile_time,
+        ),
+    },
+    Row {
+        key: "compile_memory",
+        doc: "Memory of compiling one plugin that does not come with tune-host.",
+        field: Field::Size((16 << 20)..=(64 << 30), |l| &mut l.compile_memory),
+    },
+    Row {
+        key: "run_disk",
+        doc: "Bytes of the whole directory of a run. Near it states are left out and logs are cut, then the run stops and can be resumed.",
+        field: Field::Size((16 << 20)..=(1 << 50), |l| &mut l.run_disk),
+    },
+];
+
+/// The limits on what plugins do, those on what the host does for them, and the memory of all
+/// trials together.
+pub(crate) fn read(root: &Item<'_>, log: &mut Log) -> (Limits, HostLimits, Option<u64>) {
+    let (mut limits, mut host) = (Limits::default(), HostLimits::default());
     let Some(table) = root.get("limits") else {
-        return (limits, None);
+        return (limits, host, None);
     };
     if !table.is_table("write [limits] and one limit a line", log) {
-        return (limits, None);
+        return (limits, host, None);
     }
     let known: Vec<&str> = ROWS
         .iter()
         .map(|row| row.key)
+        .chain(HOST_ROWS.iter().map(|row| row.key))
         .chain(std::iter::once(RUN_MEMORY))
         .collect();
     table.only(&known, log);
     for row in &ROWS {
         if let Some(item) = table.get(row.key) {
             row.field.read(&item, &mut limits, log);
+        }
+    }
+    for row in &HOST_ROWS {
+        if let Some(item) = table.get(row.key) {
+            row.field.read(&item, &mut host, log);
         }
     }
     let run_memory = table
@@ -192,11 +225,11 @@ pub(crate) fn read(root: &Item<'_>, log: &mut Log) -> (Limits, Option<u64>) {
             log,
         );
     }
-    (limits, run_memory.map(|(bytes, _)| bytes))
+    (limits, host, run_memory.map(|(bytes, _)| bytes))
 }
 
-impl Field {
-    fn read(&self, item: &Item<'_>, limits: &mut Limits, log: &mut Log) {
+impl<L> Field<L> {
+    fn read(&self, item: &Item<'_>, limits: &mut L, log: &mut Log) {
         match self {
             Self::Count(range, place) => {
                 let wide = i128::from(*range.start())..=i128::from(*range.end());

@@ -73,6 +73,29 @@ impl Default for Snapshots {
     }
 }
 
+/// Bounds on what the host does for plugins, which no plugin sees: they change no decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostLimits {
+    /// Wall time of compiling one plugin that did not come with the program. By default a minute:
+    /// the largest plugin that is known takes a tenth of it.
+    pub compile_time: Duration,
+    /// Bytes of memory of the same. By default 2 GiB.
+    pub compile_memory: u64,
+    /// Bytes of the whole directory of a run. By default 100 GiB.
+    pub run_disk: u64,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self {
+            compile_time: Duration::from_secs(60),
+            compile_memory: 2 << 30,
+            run_disk: 100 << 30,
+        }
+    }
+}
+
 /// Whose lineage is run again: the trial and all that it was cloned from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineageOf {
@@ -104,6 +127,8 @@ pub struct ExperimentPlan {
     pub lineage: Option<LineageOf>,
     /// The run ends after so much running time; none: no limit.
     pub time_budget: Option<Duration>,
+    /// Bounds on what the host does for plugins.
+    pub host_limits: HostLimits,
     /// Memory of all live trials together in bytes; none: a share of the machine.
     pub run_memory: Option<u64>,
     /// Trial threads; none: as many as the machine has cores.

@@ -2,14 +2,13 @@
 //! as the reader's; what a schema cannot say (a condition on an unknown parameter) it leaves out.
 
 use serde_json::{Map, Value, json};
-use tune_core::Limits;
 
 use crate::{
     experiment::{
         DEFAULT_SCHEDULER, DEFAULT_SEARCHER, DEFAULT_SLOTS, MAX_FAILURES, MAX_SLOTS, MAX_TRIALS,
     },
     goal::DEFAULT_TIME_ATTR,
-    limits::{Field, ROWS, RUN_MEMORY, RUN_MEMORY_RANGE},
+    limits::{Field, HOST_ROWS, ROWS, RUN_MEMORY, RUN_MEMORY_RANGE, Row},
     machine::MAX_THREADS,
     plan::Snapshots,
     plugin::LINEAGE,
@@ -331,37 +330,9 @@ fn plugin(default: &str, what: &str, of_scheduler: bool) -> Value {
 
 /// One property a limit, from the rows that read it.
 fn limits() -> Value {
-    let mut defaults = Limits::default();
     let mut properties = Map::new();
-    for row in &ROWS {
-        let schema = match &row.field {
-            Field::Count(range, place) => json!({
-                "type": "integer", "minimum": range.start(), "maximum": range.end(),
-                "default": *place(&mut defaults), "description": row.doc,
-            }),
-            Field::Small(range, place) => json!({
-                "type": "integer", "minimum": range.start(), "maximum": range.end(),
-                "default": *place(&mut defaults), "description": row.doc,
-            }),
-            Field::Size(range, place) => {
-                let default = show_bytes(*place(&mut defaults));
-                size(row.doc, Some(default), *range.start(), *range.end())
-            }
-            Field::SmallSize(range, place) => {
-                let default = show_bytes(u64::from(*place(&mut defaults)));
-                let (low, high) = (u64::from(*range.start()), u64::from(*range.end()));
-                size(row.doc, Some(default), low, high)
-            }
-            Field::Time(range, place) => json!({
-                "$ref": "#/$defs/duration",
-                "default": show_time(*place(&mut defaults)),
-                "description": format!(
-                    "{} {} to {}.", row.doc, show_time(*range.start()), show_time(*range.end())
-                ),
-            }),
-        };
-        properties.insert(row.key.to_owned(), schema);
-    }
+    insert(&mut properties, &ROWS);
+    insert(&mut properties, &HOST_ROWS);
     let doc = "Memory of all live trials together. By default 70 % of the machine's.";
     let run_memory = size(
         doc,
@@ -372,7 +343,7 @@ fn limits() -> Value {
     properties.insert(RUN_MEMORY.to_owned(), run_memory);
     json!({
         "type": "object",
-        "description": "Bounds on every trial, and on searcher and scheduler.",
+        "description": "Bounds on every trial, on searcher and scheduler, and on what the host does for them.",
         "additionalProperties": false,
         "properties": properties
     })
@@ -463,4 +434,37 @@ fn definitions() -> Value {
         },
         "entry": { "anyOf": entries }
     })
+}
+
+fn insert<L: Default>(properties: &mut Map<String, Value>, rows: &[Row<L>]) {
+    let mut defaults = L::default();
+    for row in rows {
+        let schema = match &row.field {
+            Field::Count(range, place) => json!({
+                "type": "integer", "minimum": range.start(), "maximum": range.end(),
+                "default": *place(&mut defaults), "description": row.doc,
+            }),
+            Field::Small(range, place) => json!({
+                "type": "integer", "minimum": range.start(), "maximum": range.end(),
+                "default": *place(&mut defaults), "description": row.doc,
+            }),
+            Field::Size(range, place) => {
+                let default = show_bytes(*place(&mut defaults));
+                size(row.doc, Some(default), *range.start(), *range.end())
+            }
+            Field::SmallSize(range, place) => {
+                let default = show_bytes(u64::from(*place(&mut defaults)));
+                let (low, high) = (u64::from(*range.start()), u64::from(*range.end()));
+                size(row.doc, Some(default), low, high)
+            }
+            Field::Time(range, place) => json!({
+                "$ref": "#/$defs/duration",
+                "default": show_time(*place(&mut defaults)),
+                "description": format!(
+                    "{} {} to {}.", row.doc, show_time(*range.start()), show_time(*range.end())
+                ),
+            }),
+        };
+        properties.insert(row.key.to_owned(), schema);
+    }
 }

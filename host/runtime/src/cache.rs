@@ -15,6 +15,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use tune_core::hex;
 use tune_snapshot::INSTRUMENTATION_VERSION;
@@ -24,10 +25,15 @@ use wasmtime::component::Component;
 /// Bytes of the hash in front of the code.
 const HASH_BYTES: usize = 32;
 
+/// Bytes of all files together: some hundred plugins. `docs/experiment-file.md` names it.
+const ROOM: u64 = 1 << 30;
+
 /// A folder of compiled code.
 #[derive(Debug)]
 pub(crate) struct CodeCache {
     folder: PathBuf,
+    /// Bytes of all files together.
+    room: u64,
 }
 
 impl CodeCache {
@@ -38,6 +44,7 @@ impl CodeCache {
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let cache = Self {
             folder: folder.to_owned(),
+            room: ROOM,
         };
         fs::DirBuilder::new()
             .recursive(true)
@@ -58,24 +65,57 @@ impl CodeCache {
         Ok(cache)
     }
 
-    /// The compiled form of these bytes, from the cache or compiled now and kept.
-    pub(crate) fn component(&self, engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
-        let path = self.folder.join(format!("{}.code", key(engine, bytes)));
-        if let Some(component) = load(engine, &path) {
-            return Ok(component);
+    /// Compiled code that was kept.
+    pub(crate) fn component(&self, engine: &Engine, key: &str) -> Option<Component> {
+        let path = self.path(key);
+        let component = load(engine, &path)?;
+        // What was used last goes last. An old date costs a compilation, nothing more.
+        let now = SystemTime::now();
+        drop(fs::File::open(&path).and_then(|file| file.set_modified(now)));
+        Some(component)
+    }
+
+    /// Keeps compiled code, in the place of what was not used for longest. A full disk costs the
+    /// next run the time to compile, nothing more.
+    pub(crate) fn keep(&self, key: &str, code: &[u8]) {
+        let path = self.path(key);
+        let hash = blake3::hash(code);
+        let kept = self
+            .write_new("new", &[hash.as_bytes(), code])
+            .and_then(|new| fs::rename(&new, &path).inspect_err(|_| drop(fs::remove_file(&new))))
+            .and_then(|()| self.trim(&path));
+        drop(kept);
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.folder.join(format!("{key}.code"))
+    }
+
+    /// Deletes files, the least recently used first, until the others fit. Files that a process left
+    /// behind when it was killed are among them.
+    fn trim(&self, newest: &Path) -> io::Result<()> {
+        let mut files = Vec::new();
+        let mut total = 0_u64;
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let found = entry.metadata()?;
+            if found.is_file() {
+                total = total.saturating_add(found.len());
+                files.push((found.modified()?, entry.path(), found.len()));
+            }
         }
-        let component = Component::from_binary(engine, bytes)?;
-        // A full disk costs the next run the time to compile, nothing more.
-        if let Ok(code) = component.serialize() {
-            let hash = blake3::hash(&code);
-            let kept = self
-                .write_new("new", &[hash.as_bytes(), &code])
-                .and_then(|new| {
-                    fs::rename(&new, &path).inspect_err(|_| drop(fs::remove_file(&new)))
-                });
-            drop(kept);
+        files.sort();
+        for (_, path, size) in files {
+            if total <= self.room {
+                break;
+            }
+            if path != newest {
+                // Another process may have been faster.
+                drop(fs::remove_file(&path));
+                total = total.saturating_sub(size);
+            }
         }
-        Ok(component)
+        Ok(())
     }
 
     /// Writes a file under a name that nobody else uses.
@@ -102,7 +142,7 @@ impl CodeCache {
 }
 
 /// Everything that the compiled code follows from.
-fn key(engine: &Engine, bytes: &[u8]) -> String {
+pub(crate) fn key(engine: &Engine, bytes: &[u8]) -> String {
     struct Blake(blake3::Hasher);
     impl Hasher for Blake {
         fn write(&mut self, bytes: &[u8]) {
@@ -125,11 +165,17 @@ fn load(engine: &Engine, path: &Path) -> Option<Component> {
     if blake3::hash(code).as_bytes() != hash {
         return None;
     }
-    // SAFETY: `code` is what `Component::serialize` returned to this program: it lies in a folder
-    // that only this user can write to (checked when it was opened), is unchanged since (its hash),
-    // and was made by an equal engine (its name). Held by the test
-    // `damaged_code_is_not_run_but_compiled_again`.
-    unsafe { Component::deserialize(engine, code) }.ok()
+    runnable(engine, code).ok()
+}
+
+/// A component out of code that was compiled for an equal engine by this program.
+pub(crate) fn runnable(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `code` is what `Engine::precompile_component` returned to this program, for an equal
+    // engine: it comes from here, or from a child process of the same build through a pipe that
+    // nobody else holds; or it lies in a folder that only this user can write to (checked when it
+    // was opened), is unchanged since (its hash), and was made by an equal engine (its name). Held
+    // by the test `damaged_code_is_not_run_but_compiled_again`.
+    unsafe { Component::deserialize(engine, code) }
 }
 
 #[cfg(test)]
@@ -146,27 +192,62 @@ mod tests {
         files.into_iter().next().unwrap()
     }
 
+    fn cache(folder: &Path) -> CodeCache {
+        CodeCache::open(&folder.join("code")).unwrap()
+    }
+
     #[test]
     fn damaged_code_is_not_run_but_compiled_again() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = CodeCache::open(&folder.path().join("code")).unwrap();
+        let cache = cache(folder.path());
         let engine = Engine::default();
-        let bytes = wat::parse_str("(component)").unwrap();
-        cache.component(&engine, &bytes).unwrap();
+        let code = engine
+            .precompile_component(&wat::parse_str("(component)").unwrap())
+            .unwrap();
+        cache.keep("x", &code);
         let path = cached_file(&cache.folder);
-        assert!(load(&engine, &path).is_some());
+        assert!(cache.component(&engine, "x").is_some());
+        assert!(cache.component(&engine, "y").is_none());
 
         let good = fs::read(&path).unwrap();
         for at in [0, HASH_BYTES, good.len() - 1] {
             let mut damaged = good.clone();
             damaged[at] ^= 1;
             fs::write(&path, &damaged).unwrap();
-            assert!(load(&engine, &path).is_none());
+            assert!(cache.component(&engine, "x").is_none());
         }
         fs::write(&path, &good[..10]).unwrap();
-        assert!(load(&engine, &path).is_none());
-        cache.component(&engine, &bytes).unwrap();
+        assert!(cache.component(&engine, "x").is_none());
+        cache.keep("x", &code);
         assert_eq!(fs::read(cached_file(&cache.folder)).unwrap(), good);
+        runnable(&engine, b"nonsense").unwrap_err();
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cache = cache(folder.path());
+        let engine = Engine::default();
+        let code = engine
+            .precompile_component(&wat::parse_str("(component)").unwrap())
+            .unwrap();
+        cache.room = 3 * (HASH_BYTES + code.len()) as u64;
+        let old = SystemTime::now() - std::time::Duration::from_secs(3600);
+        for (age, key) in ["a", "b", "c"].into_iter().enumerate() {
+            cache.keep(key, &code);
+            let when = old + std::time::Duration::from_secs(age as u64);
+            let file = fs::File::open(cache.path(key)).unwrap();
+            file.set_modified(when).unwrap();
+        }
+        assert!(cache.component(&engine, "a").is_some());
+        cache.keep("d", &code);
+        let there = ["a", "b", "c", "d"].map(|key| cache.component(&engine, key).is_some());
+        assert_eq!(there, [true, false, true, true]);
+        // The newest is kept, however large it is.
+        cache.room = 1;
+        cache.keep("e", &code);
+        assert!(cache.component(&engine, "e").is_some());
+        assert!(cache.component(&engine, "d").is_none());
     }
 
     #[test]

@@ -27,6 +27,7 @@ const EPOCH: Duration = Duration::from_millis(10);
 /// An engine with everything that belongs to it.
 pub(crate) struct EngineLevel {
     pub(crate) metering: Metering,
+    pub(crate) strict: bool,
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<StoreData>,
 }
@@ -44,13 +45,15 @@ impl EngineLevel {
         }
         Ok(Self {
             metering,
+            strict,
             engine,
             linker,
         })
     }
 }
 
-fn config(metering: Metering, strict: bool, tracking: Tracking) -> Config {
+/// How guests are compiled and run.
+pub(crate) fn config(metering: Metering, strict: bool, tracking: Tracking) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)

@@ -5,13 +5,16 @@
 //! built in one place that cannot skip a limit, and is called by one thread at a time.
 //!
 //! Only this package and `tune-snapshot` know wasmtime. It decides nothing about trials, and writes
-//! no files but compiled code into the folder that it is handed.
+//! no files but compiled code into the folder that it is handed. A stranger's component is compiled by
+//! a process of its own, if the embedder has one: see [`Compiler`].
 
 mod artifact;
 mod bindings;
 mod cache;
 mod capture;
 mod clock;
+mod compile;
+mod compile_child;
 mod contract_name;
 mod control;
 mod data;
@@ -46,6 +49,8 @@ mod trial_instance;
 mod wasi;
 
 pub use artifact::StagedArtifact;
+pub use compile::{Compiler, CompilerChild};
+pub use compile_child::compile_child;
 pub use contract_name::CONTRACT_VERSION;
 pub use control::Control;
 pub use data::{DataSet, DataSets};

@@ -8,7 +8,8 @@ use tune_core::{Limits, Metering};
 use tune_snapshot::Tracking;
 use wasmtime::component::Component;
 
-use crate::cache::CodeCache;
+use crate::cache::{self, CodeCache};
+use crate::compile::Compiler;
 use crate::engines::EngineLevel;
 use crate::imports::check_imports;
 use crate::inspect::examine;
@@ -25,6 +26,8 @@ pub struct RuntimeOptions {
     /// How it is found which pages of memory a guest wrote to since its last snapshot. By default
     /// the best that works on this machine; all give the same snapshots.
     pub tracking: Option<Tracking>,
+    /// Who compiles what is not in the cache. **By default this process, without a bound.**
+    pub compiler: Compiler,
 }
 
 /// A runtime that cannot be set up.
@@ -49,6 +52,10 @@ pub struct Runtime {
 struct Shared {
     tracking: Tracking,
     cache: Option<CodeCache>,
+    compiler: Compiler,
+    // Std mutex: held by whoever compiles, so that one component is compiled at a time; in this
+    // process that takes all cores anyway.
+    compiling: Mutex<()>,
     // Std mutex: held while an engine is made, some milliseconds, so that there is one of each.
     levels: Mutex<HashMap<(Metering, bool), Arc<EngineLevel>>>,
 }
@@ -70,6 +77,8 @@ impl Runtime {
             shared: Arc::new(Shared {
                 tracking: options.tracking.unwrap_or_else(Tracking::detect),
                 cache,
+                compiler: options.compiler,
+                compiling: Mutex::default(),
                 levels: Mutex::default(),
             }),
         })
@@ -81,8 +90,9 @@ impl Runtime {
         self.shared.tracking
     }
 
-    /// Inspects, compiles and links a plugin. Slow the first time (a tenth of a second to half a
-    /// minute), quick when the compiled code is in the cache.
+    /// Inspects, compiles and links a plugin of whomever. Slow the first time (a tenth of a second to
+    /// half a minute, and no longer than [`Compiler`] allows), quick when the compiled code is in the
+    /// cache. One component is compiled at a time, the others wait.
     ///
     /// `strict`: NaN bits inside the guest are canonical too, at 1.6 to 2.5 times the run time.
     ///
@@ -96,18 +106,50 @@ impl Runtime {
         strict: bool,
         limits: &Limits,
     ) -> Result<Plugin, LoadError> {
+        self.load_by(
+            &self.shared.compiler,
+            name,
+            bytes,
+            (metering, strict),
+            limits,
+        )
+    }
+
+    /// The same for a plugin that is known to be harmless to compile, such as one that was shipped
+    /// with the program: this process compiles it, on all cores.
+    ///
+    /// # Errors
+    /// As [`Runtime::load`].
+    pub fn load_trusted(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        metering: Metering,
+        strict: bool,
+        limits: &Limits,
+    ) -> Result<Plugin, LoadError> {
+        self.load_by(
+            &Compiler::InProcess,
+            name,
+            bytes,
+            (metering, strict),
+            limits,
+        )
+    }
+
+    fn load_by(
+        &self,
+        compiler: &Compiler,
+        name: &str,
+        bytes: &[u8],
+        (metering, strict): (Metering, bool),
+        limits: &Limits,
+    ) -> Result<Plugin, LoadError> {
         let load = || {
             let (inspection, instrumented) = examine(bytes, limits)?;
             check_imports(&inspection.imports)?;
             let level = self.level(metering, strict)?;
-            let component = match &self.shared.cache {
-                Some(cache) => cache.component(&level.engine, &instrumented.bytes),
-                None => Component::from_binary(&level.engine, &instrumented.bytes),
-            }
-            .map_err(|e| {
-                let hint = "the component is valid and cannot be compiled: please report it";
-                LoadError::new(LoadProblem::Load, format!("{e:#}"), hint)
-            })?;
+            let component = self.compiled(compiler, &level, &instrumented.bytes)?;
             // None: it has parts that only others can fill, which linking refuses.
             if let Some(message) = component.resources_required().as_ref().and_then(too_many) {
                 let hint = "link its modules so that they share their memory and tables";
@@ -121,6 +163,41 @@ impl Runtime {
             Plugin::new(name, inspection, level, pre, instrumented.layout)
         };
         load().map_err(|e: LoadError| e.of(name))
+    }
+
+    /// The compiled form of a component, from the cache or made now and kept.
+    fn compiled(
+        &self,
+        compiler: &Compiler,
+        level: &EngineLevel,
+        bytes: &[u8],
+    ) -> Result<Component, LoadError> {
+        let key = cache::key(&level.engine, bytes);
+        let kept = || self.shared.cache.as_ref()?.component(&level.engine, &key);
+        if let Some(component) = kept() {
+            return Ok(component);
+        }
+        let _one_at_a_time = self
+            .shared
+            .compiling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Whoever was before may have compiled the same.
+        if let Some(component) = kept() {
+            return Ok(component);
+        }
+        let cannot = |e: wasmtime::Error| {
+            let hint = "the component is valid and cannot be compiled: please report it";
+            LoadError::new(LoadProblem::Load, format!("{e:#}"), hint)
+        };
+        let code = match compiler {
+            Compiler::InProcess => level.engine.precompile_component(bytes).map_err(cannot)?,
+            Compiler::Child(child) => child.compile(level.metering, level.strict, bytes)?,
+        };
+        if let Some(cache) = &self.shared.cache {
+            cache.keep(&key, &code);
+        }
+        cache::runnable(&level.engine, &code).map_err(cannot)
     }
 
     fn level(&self, metering: Metering, strict: bool) -> Result<Arc<EngineLevel>, LoadError> {

@@ -1,6 +1,7 @@
 //! `doctor`: what this machine and this build are, as a bug report needs it.
 
 use serde_json::json;
+use tune_experiment::HostLimits;
 use tune_runtime::{CONTRACT_VERSION, Tracking};
 
 use crate::args::DoctorArgs;
@@ -22,7 +23,7 @@ fn about(tracking: Tracking) -> &'static str {
 
 pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
     // Makes the cache directory as a run would, and warns if that fails.
-    let tracking = prepare::runtime()?.tracking();
+    let tracking = prepare::runtime(&HostLimits::default())?.tracking();
     let cache = machine::cache_dir().map(|path| path.display().to_string());
     let embedded: Vec<&str> = tune_embedded::all()
         .iter()

@@ -50,7 +50,7 @@ pub(crate) fn fork(args: &ForkArgs) -> Result<Verdict, Failure> {
     version::is_builder(&history.header.build);
 
     let catalog = Catalog::open(args.plugins.dir.as_deref(), None)?;
-    let runtime = prepare::runtime()?;
+    let runtime = prepare::runtime(&settings.host_limits)?;
     let mut prepared = forked(
         plan,
         &history,

@@ -32,6 +32,10 @@ pub(crate) fn execute(command: Command) -> Result<Verdict, Failure> {
         Command::Plugin(command) => plugin::plugin(&command),
         Command::Schema => schema::schema(),
         Command::Doctor(args) => doctor::doctor(args),
+        Command::Compile => {
+            tune_runtime::compile_child()?;
+            Ok(Verdict::Done)
+        }
         Command::Completions { shell } => completions::completions(shell),
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tune_core::{Limits, Metering};
+use tune_experiment::HostLimits;
 use tune_report::{Column, Table, clean, cut};
 use tune_runtime::{Import, ImportStatus, Inspection, PluginKind, Snapshotable};
 
@@ -283,11 +284,12 @@ fn check(args: &PluginArgs) -> Result<(), Failure> {
         Source::Embedded => Metering::Fuel,
         Source::File(_) => Metering::Full,
     };
-    let runtime = prepare::runtime()?;
+    let runtime = prepare::runtime(&HostLimits::default())?;
     let loaded = output::while_waiting("compiling", || {
-        runtime.load(
+        prepare::load_from(
+            &runtime,
+            &candidate,
             &args.plugin,
-            &candidate.bytes,
             metering,
             false,
             &Limits::default(),

@@ -30,7 +30,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Verdict, Failure> {
     let settings = Settings::from_header(&history.header)?;
     let options = session::options(&history.plan, &settings, args.machine)?;
     let catalog = Catalog::open(args.plugins.dir.as_deref(), None)?;
-    let runtime = prepare::runtime()?;
+    let runtime = prepare::runtime(&settings.host_limits)?;
     let refused = Changes::Refused(None);
     let none = Map::new();
     let old = old_run(&history, &settings, &catalog, &runtime, &none, &refused)?;

@@ -46,7 +46,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Verdict, Failure> {
     let options = session::options(&history.plan, &settings, args.machine)?;
 
     let catalog = Catalog::open(args.plugins.dir.as_deref(), None)?;
-    let runtime = prepare::runtime()?;
+    let runtime = prepare::runtime(&settings.host_limits)?;
     let changes = if args.accept_changed_plugin {
         Changes::Accepted
     } else {

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
     for warning in &catalog.warnings {
         output::note(&format!("warning: {warning}"));
     }
-    let runtime = prepare::runtime()?;
+    let runtime = prepare::runtime(&experiment.host_limits)?;
     let prepared = prepare::new_run(&experiment, &catalog, &runtime)?;
     if let (Some(of), Some(header)) = (&experiment.lineage, &followed)
         && let Some(warning) = lineage::differences(of, header, &prepared.records)

@@ -25,6 +25,7 @@ pub(crate) fn plugin(path: &str, tracking: Tracking, metering: Metering) -> Plug
     let options = RuntimeOptions {
         cache_dir: Some(cache.path().join("code")),
         tracking: Some(tracking),
+        ..RuntimeOptions::default()
     };
     let runtime = Runtime::new(options).unwrap();
     assert_eq!(runtime.tracking(), tracking);

@@ -12,6 +12,7 @@
 mod bad_input;
 mod bad_plugins;
 mod changes;
+mod compiling;
 mod crash;
 mod dependencies;
 mod determinism;

@@ -12,7 +12,7 @@ mod hostile_observed;
 mod hostile_scheduler;
 mod hostile_searcher;
 mod hostile_trainable;
-mod text;
+pub(crate) mod text;
 mod threats;
 
 use crate::guests::is_tested;

@@ -10,19 +10,19 @@ use crate::lab::workspace;
 
 /// A trainable in text. As it is, each trial reports `loss` = 0 and is finished.
 #[derive(Clone, Default)]
-pub(super) struct Text {
+pub(crate) struct Text {
     /// What trials of odd numbers do in their step, before they report.
-    pub(super) step: &'static str,
+    pub(crate) step: &'static str,
     /// Imports and other fields of the module.
-    pub(super) more: &'static str,
+    pub(crate) more: &'static str,
     /// What the allocator does that the host calls to pass lists.
-    pub(super) realloc: &'static str,
+    pub(crate) realloc: &'static str,
     /// What `reconfigure` answers, by default `applied`.
-    pub(super) reconfigure: &'static str,
+    pub(crate) reconfigure: &'static str,
     /// What the world has beside the trainable's.
-    pub(super) world: &'static str,
+    pub(crate) world: &'static str,
     /// Interfaces of the contract's package that the contract does not have.
-    pub(super) interfaces: &'static str,
+    pub(crate) interfaces: &'static str,
 }
 
 /// What is used of WASI, and what a later one might have.
@@ -98,7 +98,7 @@ impl Text {
     }
 
     /// The component.
-    pub(super) fn component(&self) -> Vec<u8> {
+    pub(crate) fn component(&self) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         for entry in fs::read_dir(workspace().join("wit")).unwrap() {
             let path = entry.unwrap().path();

@@ -7,11 +7,11 @@
 //! times are iterations unless the experiment says otherwise (Ray: seconds, grace 60), and that a
 //! trial which is not created yet does not count as one that waits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tune_plugin::{
-    Action, Config, Creation, OptionError, Report, Scheduler, Setup, TrialId, Turn,
-    schedule::{Curves, Goal, Queue},
+    OptionError, TrialId,
+    schedule::{ByRule, Curves, Ratio, Reading, Rule, Score, Verdict},
 };
 
 /// What a `[scheduler]` table may hold.
@@ -23,7 +23,7 @@ pub struct Options {
     grace_period: f64,
     /// A trial is judged only against at least so many others that have come as far.
     #[option(default = 3, minimum = 1)]
-    min_samples_required: u32,
+    min_samples_required: usize,
     /// While there are too few others, a trial makes room for a waiting one when it ran longer
     /// than this since its last pause.
     #[option(default = 0.0, minimum = 0.0)]
@@ -37,100 +37,71 @@ pub struct Options {
 #[derive(Debug)]
 pub struct MedianStopping {
     options: Options,
-    goal: Goal,
-    curves: Curves,
-    queue: Queue,
-    last_pause: BTreeMap<TrialId, f64>,
-    /// Judged bad; with a soft stop they may go on and are not judged again.
-    judged: BTreeSet<TrialId>,
+    /// Running means past grace.
+    means: Curves,
+    trials: BTreeMap<TrialId, Progress>,
 }
 
-impl MedianStopping {
-    fn pause(&mut self, trial: TrialId) -> Vec<Action> {
-        self.queue.pause(trial);
-        vec![Action::Pause(trial)]
-    }
+#[derive(Debug, Default)]
+struct Progress {
+    best: Option<Score>,
+    sum: f64,
+    count: f64,
+    last_pause: Option<f64>,
+    /// Found bad; with a soft stop it may go on and is not judged again.
+    judged: bool,
 }
 
-impl Scheduler for MedianStopping {
+impl Rule for MedianStopping {
     const NAME: &'static str = "median-stopping";
     const SUMMARY: &'static str = "Stops trials whose best result is below the others' median";
     const PAUSES: bool = true;
     type Options = Options;
 
-    fn init(setup: &Setup, options: Options) -> Result<Self, Vec<OptionError>> {
+    fn new(options: Options) -> Result<Self, Vec<OptionError>> {
         Ok(Self {
-            goal: Goal::of(setup).map_err(|error| vec![error])?,
-            curves: Curves::new(options.grace_period),
             options,
-            queue: Queue::default(),
-            last_pause: BTreeMap::new(),
-            judged: BTreeSet::new(),
+            means: Curves::new(Ratio::HALF),
+            trials: BTreeMap::new(),
         })
     }
 
-    fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
-        self.queue.add(trial);
-        Vec::new()
-    }
-
-    fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
-        let result = self
-            .goal
-            .read(report)
-            .filter(|_| !self.judged.contains(&trial));
-        let Some((time, score)) = result else {
-            return Vec::new();
-        };
-        let Some(standing) = self.curves.record(trial, time, score) else {
-            return Vec::new();
-        };
-        if standing.others < self.options.min_samples_required as usize {
-            let since = time - self.last_pause.get(&trial).unwrap_or(&f64::NEG_INFINITY);
-            if since > self.options.min_time_slice && !self.queue.is_empty() {
-                self.last_pause.insert(trial, time);
-                return self.pause(trial);
+    fn judge(&mut self, trial: TrialId, seen: Reading, others_wait: bool) -> Verdict {
+        let options = &self.options;
+        let progress = self.trials.entry(trial).or_default();
+        progress.best = progress.best.max(Some(seen.score));
+        if progress.judged || seen.time < options.grace_period {
+            return Verdict::GoOn;
+        }
+        progress.sum += seen.score.value();
+        progress.count += 1.0;
+        let (others, median) = self.means.others(trial, seen.time);
+        let mean = Score::new(progress.sum / progress.count);
+        self.means.add(trial, seen.time, mean);
+        if others < options.min_samples_required {
+            let since = seen.time - progress.last_pause.unwrap_or(f64::NEG_INFINITY);
+            if since > options.min_time_slice && others_wait {
+                progress.last_pause = Some(seen.time);
+                return Verdict::Pause;
             }
-        } else if standing.median.is_some_and(|median| standing.best < median) {
-            self.judged.insert(trial);
-            return if self.options.hard_stop {
-                vec![Action::Stop(trial)]
+        } else if progress.best < median {
+            progress.judged = true;
+            return if options.hard_stop {
+                Verdict::Stop
             } else {
-                self.pause(trial)
+                Verdict::Pause
             };
         }
-        Vec::new()
+        Verdict::GoOn
     }
 
-    fn on_complete(&mut self, trial: TrialId, last: Option<&Report>) -> Vec<Action> {
-        let result = last.and_then(|report| self.goal.read(report));
-        if let Some((time, score)) = result.filter(|_| !self.judged.contains(&trial)) {
-            self.curves.record(trial, time, score);
-        }
-        Vec::new()
-    }
-
-    fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
-        self.queue.remove(trial);
-        Vec::new()
-    }
-
-    fn next_to_run(&mut self, creation: Creation) -> Turn {
-        self.queue.next(creation)
-    }
-
-    fn describe(&self) -> String {
-        let verb = if self.options.hard_stop {
-            "stopped"
-        } else {
-            "paused"
-        };
-        let (judged, seen) = (self.judged.len(), self.curves.len());
-        format!("median rule: {judged} of {seen} trials {verb} below the median of the others")
+    fn complete(&mut self, trial: TrialId, last: Option<Reading>) {
+        // Only what it adds to the means counts.
+        last.map(|seen| self.judge(trial, seen, false));
     }
 }
 
-tune_plugin::export_scheduler!(MedianStopping);
+tune_plugin::export_scheduler!(ByRule<MedianStopping>);
 
 #[cfg(test)]
 mod tests;

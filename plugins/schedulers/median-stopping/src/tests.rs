@@ -1,7 +1,11 @@
 use super::*;
-use tune_plugin::{FailureKind, Next, Objective, parse_options};
+use tune_plugin::{
+    Action, Config, Creation, FailureKind, Next, Objective, Report, Scheduler, Setup, parse_options,
+};
 
-fn rule(maximize: bool, options: &str) -> MedianStopping {
+type Median = ByRule<MedianStopping>;
+
+fn rule(maximize: bool, options: &str) -> Median {
     let setup = Setup {
         space: Vec::new(),
         objectives: vec![Objective {
@@ -16,21 +20,25 @@ fn rule(maximize: bool, options: &str) -> MedianStopping {
         seed: 0,
         options: options.to_owned(),
     };
-    MedianStopping::init(&setup, parse_options(options).unwrap()).unwrap()
+    Median::init(&setup, parse_options(options).unwrap()).unwrap()
 }
 
 fn report(time: f64, reward: f64) -> Report {
     Report::default().with("t", time).with("reward", reward)
 }
 
-impl MedianStopping {
+trait At {
+    fn at(&mut self, trial: TrialId, time: f64, reward: f64) -> Vec<Action>;
+}
+
+impl At for Median {
     fn at(&mut self, trial: TrialId, time: f64, reward: f64) -> Vec<Action> {
         self.on_result(trial, &report(time, reward))
     }
 }
 
 /// Trial 1 reports 100 i at i = 0..9, trial 2 reports 450 at 0..4.
-fn two_trials(options: &str) -> MedianStopping {
+fn two_trials(options: &str) -> Median {
     let mut rule = rule(true, options);
     for i in 0..10 {
         assert_eq!(rule.at(1, f64::from(i), f64::from(100 * i)), []);
@@ -137,5 +145,5 @@ fn streams_that_are_not_numbers_and_unknown_trials_harm_nothing() {
     rule.on_complete(99, None);
     rule.on_remove(99);
     assert_eq!(rule.on_error(99, FailureKind::Trap, false), []);
-    assert!(rule.describe().contains("median rule"));
+    assert_eq!(rule.describe(), "median-stopping: 0 of 0 trials stopped");
 }

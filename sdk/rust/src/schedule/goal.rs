@@ -90,6 +90,21 @@ impl Goal {
         Some((time, Score::new(self.sign * report.get(&self.metric)?)))
     }
 
+    /// The same for another metric, better in the same direction.
+    #[must_use]
+    pub fn looking_at(self, metric: &str) -> Self {
+        Self {
+            metric: metric.to_owned(),
+            ..self
+        }
+    }
+
+    /// The metric as it was reported; none for a report without it.
+    #[must_use]
+    pub fn value(&self, report: &Report) -> Option<f64> {
+        report.get(&self.metric)
+    }
+
     /// A score as the user knows it: the value of the metric, to four decimals.
     #[must_use]
     pub fn show(&self, score: Score) -> String {

@@ -7,9 +7,11 @@
 //! map.
 
 mod brackets;
+mod by_rule;
 mod curves;
 mod explore;
 mod goal;
+mod interval;
 mod milestones;
 mod population;
 mod quantile;
@@ -21,9 +23,11 @@ mod split;
 mod top_share;
 
 pub use brackets::{Brackets, Entry};
-pub use curves::{Curves, Standing};
+pub use by_rule::{ByRule, Reading, Rule, Verdict};
+pub use curves::Curves;
 pub use explore::{Changeable, Perturb};
 pub use goal::{Goal, Score};
+pub use interval::Interval;
 pub use milestones::{Milestone, milestones};
 pub use population::{Explore, Member, Pace, Population, Stretch};
 pub use quantile::Quantile;

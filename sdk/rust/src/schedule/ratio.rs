@@ -1,11 +1,11 @@
-//! Positive rational numbers, as exact as the decimal text that a user wrote.
+//! Rational numbers, as exact as the decimal text that a user wrote.
 //!
 //! With floats, 10 x 1.1 lies above 11 and the logarithm of 1000 to base 10 below 3: a rung would be
 //! missed. Never used for measured values.
 
 use std::ops::Mul;
 
-/// A positive rational number.
+/// A rational number that is not negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ratio {
     numerator: u128,
@@ -42,6 +42,16 @@ impl Ratio {
     #[must_use]
     pub fn new(n: u64, d: u64) -> Option<Self> {
         (n > 0 && d > 0).then(|| Self::reduced(n.into(), d.into()))
+    }
+
+    /// A share given in per cent, 0 to 100, as exact as its decimal text.
+    #[must_use]
+    pub fn from_percent(percent: f64) -> Option<Self> {
+        if percent == 0.0 {
+            return Some(Self::reduced(0, 1));
+        }
+        let percent = Self::from_decimal(percent).filter(|_| percent <= 100.0)?;
+        Some(percent * Self::reduced(1, 100))
     }
 
     fn reduced(numerator: u128, denominator: u128) -> Self {
@@ -158,6 +168,17 @@ mod tests {
         let vast = ratio(1e38);
         assert_eq!((vast * vast).to_f64(), 1e38);
         assert_eq!((vast.inverse() * vast.inverse()).to_f64(), 1e-38);
+    }
+
+    #[test]
+    fn per_cent_are_hundredths_as_written() {
+        let exact = |x: f64| Ratio::from_percent(x).map(|r| (r.numerator, r.denominator));
+        assert_eq!(exact(0.0), Some((0, 1)));
+        assert_eq!(exact(100.0), Some((1, 1)));
+        assert_eq!(exact(33.3), Some((333, 1000)));
+        for wrong in [-1.0, 100.1, f64::NAN] {
+            assert_eq!(Ratio::from_percent(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -12,12 +12,14 @@
 //! assert_eq!(sobol.next_point(), [0.75, 0.25]);
 //! ```
 
+mod cma;
 mod filler;
 mod halton;
 mod judge;
 mod scramble;
 mod sobol;
 
+pub use cma::{Categories, Cma, Form, Point, default_population};
 pub use filler::{Filler, Points};
 pub use halton::Halton;
 pub use judge::{Judge, Rank};

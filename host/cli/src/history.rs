@@ -371,6 +371,7 @@ mod tests {
             imported: None,
             lineage: None,
             known: Vec::new(),
+            plateaus: tune_core::Plateaus::default(),
         }
     }
 

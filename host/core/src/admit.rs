@@ -101,6 +101,7 @@ fn check_names(plan: &EnginePlan, reported: &Report, full: &Report) -> Result<()
         .map(|o| (&o.metric, "metric"))
         .chain(plan.constraints.iter().map(|c| (&c.metric, "constraint")))
         .chain(plan.stop.iter().map(|s| (&s.metric, "stop rule")))
+        .chain(plan.plateaus.trial.iter().map(|p| (&p.metric, "stop rule")))
         .chain(std::iter::once((&plan.time_attr, "time_attr")));
     for (name, role) in wanted {
         if full.get(name).is_none() {

@@ -6,6 +6,7 @@ use tune_space::{Config, Creation, Ending, Space, TrialId};
 
 use crate::flight::{Cost, Flight};
 use crate::handover::Turnover;
+use crate::plateau::Top;
 use crate::trial::{Best, Phase, Trial};
 use crate::{
     Counts, Deciders, EnginePlan, Entry, Event, Handover, Point, Recorded, StepEnd, Stop, seeds,
@@ -22,8 +23,10 @@ pub struct Engine {
     pub(crate) now: u64,
     /// No result will come from the searcher any more.
     pub(crate) exhausted: bool,
-    /// `time_budget` is used up.
+    /// `time_budget` is used up, or a stop rule has ended the run.
     pub(crate) closed: bool,
+    /// What `experiment_plateau` remembers.
+    pub(crate) top: Top,
     pub(crate) finished: bool,
     pub(crate) illegal_actions: u32,
     pub(crate) description: String,
@@ -59,6 +62,7 @@ impl Engine {
             now: 0,
             exhausted: false,
             closed: false,
+            top: Top::default(),
             finished: false,
             illegal_actions: 0,
             description: String::new(),

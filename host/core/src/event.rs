@@ -174,6 +174,8 @@ pub enum Note {
     Rejected(String),
     /// An action was dropped.
     Dropped(String),
+    /// A stop rule has ended the run.
+    Plateau(String),
 }
 
 /// A change of a trial in mid-training, as replays need it.

@@ -132,7 +132,7 @@ impl<'a> Turnover<'a> {
         report: Report,
     ) -> Result<(), Stop> {
         let budget = self.engine.trial(id).and_then(|t| t.budget);
-        let over = ends(&self.engine.plan, budget, &report);
+        let ends = ends(&self.engine.plan, budget, &report);
         let axis = report.get(&self.engine.plan.time_attr);
         let trial = self.engine.trial_mut(id)?;
         trial.iteration = trial.iteration.saturating_add(1);
@@ -146,11 +146,8 @@ impl<'a> Turnover<'a> {
         });
         trial.last = Some(report.clone());
         let pause_requested = trial.pause_requested;
-        if let Some(objective) = self.engine.plan.objectives.first()
-            && let Some(value) = report.get(&objective.metric)
-        {
-            self.engine.note_value(id, value)?;
-        }
+        let over = self.trial_plateau(id, &report)? || ends;
+        let run_over = self.note_value(id, &report)?;
         if over {
             let spent = budget.is_some_and(|budget| axis.is_some_and(|axis| axis >= budget));
             if spent && self.engine.plan.clones {
@@ -174,10 +171,42 @@ impl<'a> Turnover<'a> {
         self.calls.observe(id, &report, state)?;
         self.out.report = Some(report);
         self.tell_completes()?;
+        if run_over {
+            self.out.notes.push(Note::Plateau(
+                "the best trials do not get better any more: `experiment_plateau` ends the run"
+                    .to_owned(),
+            ));
+            self.stop_everything()?;
+        }
         if self.engine.trial_mut(id)?.phase == Phase::Running {
             self.start(id)?;
         }
         Ok(())
+    }
+
+    /// `trial_plateau` is met by this report.
+    fn trial_plateau(&mut self, id: TrialId, report: &Report) -> Result<bool, Stop> {
+        let Some(rule) = self.engine.plan.plateaus.trial.clone() else {
+            return Ok(false);
+        };
+        let trial = self.engine.trial_mut(id)?;
+        let reports = trial.reports();
+        Ok(rule.met(&mut trial.recent, report, reports))
+    }
+
+    /// Notes the value of the first objective; true if `experiment_plateau` is met by it.
+    fn note_value(&mut self, id: TrialId, report: &Report) -> Result<bool, Stop> {
+        let Some(objective) = self.engine.plan.objectives.first() else {
+            return Ok(false);
+        };
+        let maximize = objective.maximize;
+        let Some(value) = report.get(&objective.metric) else {
+            return Ok(false);
+        };
+        self.engine.note_value(id, value)?;
+        let rule = self.engine.plan.plateaus.experiment.as_ref();
+        let top = &mut self.engine.top;
+        Ok(rule.is_some_and(|rule| rule.met(top, id, value, maximize)))
     }
 
     fn failure(&mut self, id: TrialId, failed: Failed) -> Result<(), Stop> {

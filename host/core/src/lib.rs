@@ -19,6 +19,7 @@ mod handover;
 mod limits;
 mod lineage;
 mod plan;
+mod plateau;
 pub mod seeds;
 mod stop;
 mod trial;
@@ -37,6 +38,7 @@ pub use lineage::{Base, Kept, Origin, Point, Recipe, Replay, Segment};
 pub use plan::{
     Derived, EnginePlan, Imported, Lineage, Metering, Order, PLAN_FORMAT, RetrySeed, StopRule,
 };
+pub use plateau::{ExperimentPlateau, Plateaus, TrialPlateau};
 pub use stop::Stop;
 pub use trial::{Best, Phase, StepRecord, Trial, fingerprint};
 /// The plain records of the contract, shared with plugins.

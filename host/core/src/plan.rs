@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tune_space::{Config, Constraint, Objective, Observation, Parameter, Report, Setup};
 
-use crate::{Limits, seeds};
+use crate::{Limits, Plateaus, seeds};
 
 /// Version of the engine's rules and constants: digests of different versions cannot be compared.
 pub const PLAN_FORMAT: u32 = 2;
@@ -128,6 +128,9 @@ pub struct EnginePlan {
     pub points_to_evaluate: Vec<Config>,
     /// End a trial as finished.
     pub stop: Vec<StopRule>,
+    /// Rules with a memory. By default none; then they are not in the digest.
+    #[serde(default, skip_serializing_if = "Plateaus::is_empty")]
+    pub plateaus: Plateaus,
     /// Order of results.
     pub order: Order,
     /// Metering of the trainable.

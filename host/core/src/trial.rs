@@ -1,5 +1,7 @@
 //! A trial as the engine knows it.
 
+use std::collections::VecDeque;
+
 use tune_space::{Change, Config, Ending, Report, TrialId};
 
 use crate::{Changed, Failed, Kept, Origin, Point, Segment};
@@ -85,6 +87,8 @@ pub struct Trial {
     pub segments: Vec<Segment>,
     /// The state that others can be made a copy of.
     pub kept: Option<Kept>,
+    /// Last values of the metric that `trial_plateau` looks at, oldest first.
+    pub(crate) recent: VecDeque<f64>,
 }
 
 impl Trial {
@@ -124,6 +128,7 @@ impl Trial {
                 sequence,
             }],
             kept: None,
+            recent: VecDeque::new(),
         }
     }
 
@@ -173,6 +178,8 @@ impl Trial {
         self.iteration = state.iteration;
         self.fuel_total = state.fuel_total;
         self.axis = state.axis;
+        // A plateau of another state says nothing of this one.
+        self.recent.clear();
     }
 
     /// Its present state, to be kept.

@@ -109,7 +109,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
     let objectives = goal::objectives(&root, rules, log);
     let constraints = goal::constraints(&root, rules, log);
     let axis = goal::axis(&root, rules, log);
-    let stop = stop::read(&root, &objectives, &axis, rules, log);
+    let (stop, plateaus) = stop::read(&root, &objectives, &axis, rules, log);
     let space = space::read(&root, &limits, log);
     let searcher = plugin::read(&root, "searcher", DEFAULT_SEARCHER, &[], log);
     let of_experiment = ["time_attr", "max_t", plugin::LINEAGE];
@@ -164,6 +164,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
             derived: space.derived,
             points_to_evaluate,
             stop,
+            plateaus,
             order: rules.order,
             metering: rules.metering,
             virtual_cost: grants.virtual_cost,

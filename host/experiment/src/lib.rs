@@ -17,6 +17,7 @@ mod limits;
 mod log;
 mod machine;
 mod plan;
+mod plateau;
 mod plugin;
 mod points;
 mod quantity;

@@ -11,6 +11,10 @@ use crate::{
     limits::{Field, HOST_ROWS, ROWS, RUN_MEMORY, RUN_MEMORY_RANGE, Row},
     machine::MAX_THREADS,
     plan::Snapshots,
+    plateau::{
+        EXPERIMENT_STD, EXPERIMENT_TOP, MAX_COMPARED, MAX_REPORTS, TRIAL_GRACE, TRIAL_RESULTS,
+        TRIAL_STD,
+    },
     plugin::LINEAGE,
     points::MAX_POINTS,
     quantity::{show_bytes, show_time},
@@ -191,8 +195,12 @@ fn tables() -> Value {
         "limits": limits(),
         "stop": {
             "type": "object",
-            "description": "A trial ends as finished when a metric reaches its threshold.",
-            "properties": { "trial_plateau": false, "experiment_plateau": false, "regret": false },
+            "description": "A trial ends as finished when a metric reaches its threshold. Beside thresholds there are rules for plateaus.",
+            "properties": {
+                "trial_plateau": trial_plateau(),
+                "experiment_plateau": experiment_plateau(),
+                "regret": false
+            },
             "additionalProperties": {
                 "anyOf": [
                     { "type": "number", "description": "Reached in the direction of the objective, upwards for other metrics." },
@@ -237,6 +245,45 @@ fn tables() -> Value {
             }
         },
         "snapshots": snapshots(),
+    })
+}
+
+fn trial_plateau() -> Value {
+    json!({
+        "description": "A trial ends as finished when the last values of a metric hardly differ. True: with the defaults.",
+        "anyOf": [
+            { "type": "boolean" },
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "metric": { "$ref": "#/$defs/metric", "description": "By default the first objective." },
+                    "std": { "type": "number", "minimum": 0, "default": TRIAL_STD, "description": "Met below this standard deviation." },
+                    "num_results": { "type": "integer", "minimum": 2, "maximum": MAX_COMPARED, "default": TRIAL_RESULTS, "description": "How many last values." },
+                    "grace_period": { "type": "integer", "minimum": 0, "maximum": MAX_REPORTS, "default": TRIAL_GRACE, "description": "Not met before so many reports of the trial." },
+                    "at_least": { "type": "number", "description": "Met only if the last value is this or more." },
+                    "at_most": { "type": "number", "description": "Met only if the last value is this or less." }
+                }
+            }
+        ]
+    })
+}
+
+fn experiment_plateau() -> Value {
+    json!({
+        "description": "The run ends when the best values of its best trials hardly differ. True: with the defaults.",
+        "anyOf": [
+            { "type": "boolean" },
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "std": { "type": "number", "minimum": 0, "default": EXPERIMENT_STD, "description": "Met at or below this standard deviation." },
+                    "top": { "type": "integer", "minimum": 2, "maximum": MAX_COMPARED, "default": EXPERIMENT_TOP, "description": "How many trials." },
+                    "patience": { "type": "integer", "minimum": 0, "maximum": MAX_REPORTS, "default": 0, "description": "So many reports in a row may meet it before the run ends at the next." }
+                }
+            }
+        ]
     })
 }
 

@@ -1,39 +1,52 @@
-//! `[stop]`: thresholds that end a trial.
+//! `[stop]`: thresholds that end a trial; which rules there are beside them.
 
-use tune_core::{RESERVED_METRICS, StopRule};
+use tune_core::{Plateaus, RESERVED_METRICS, StopRule};
 use tune_space::Objective;
 
 use crate::{
     goal::{Axis, Rules},
     item::{Item, check_name},
     log::Log,
+    plateau,
 };
 
 /// Rules at most: each is looked at for every report.
 const MAX_RULES: usize = 64;
-/// Rules with state, which come later.
-const LATER: [&str; 3] = ["trial_plateau", "experiment_plateau", "regret"];
 const FORMS: &str = "write a number, { at_least = 0.9 } or { at_most = 0.1 }";
 
-/// The rules of `[stop]` in the order of the file.
+/// The rules of `[stop]`, thresholds in the order of the file.
 pub(crate) fn read(
     root: &Item<'_>,
     objectives: &[Objective],
     axis: &Axis,
     rules: Rules,
     log: &mut Log,
-) -> Vec<StopRule> {
+) -> (Vec<StopRule>, Plateaus) {
     let mut found = Vec::new();
+    let mut plateaus = Plateaus::default();
     let Some(table) = root.get("stop") else {
-        return found;
+        return (found, plateaus);
     };
     if !table.is_table("write [stop] and one rule a line: accuracy = 0.99", log) {
-        return found;
+        return (found, plateaus);
     }
     for (metric, item) in table.entries() {
-        if LATER.contains(&metric) {
-            item.not_yet("use a threshold, such as accuracy = 0.99", log);
-            continue;
+        match metric {
+            "trial_plateau" => {
+                plateaus.trial = plateau::of_trial(&item, objectives, rules, log);
+                continue;
+            }
+            "experiment_plateau" => {
+                plateaus.experiment = plateau::of_experiment(&item, log);
+                continue;
+            }
+            "regret" => {
+                let hint = "no searcher says yet how far the best can be from the optimum: use \
+                            experiment_plateau = true";
+                item.not_yet(hint, log);
+                continue;
+            }
+            _ => {}
         }
         if !check_name(&item, item.key_at, metric, rules.name_bytes, log)
             || !rules.allow(&item, metric, "stop rule", log)
@@ -60,7 +73,7 @@ pub(crate) fn read(
         let what = format!("{} stop rules", found.len());
         table.error(what, format!("at most {MAX_RULES} are allowed"), log);
     }
-    found
+    (found, plateaus)
 }
 
 /// The thresholds of one metric with their direction: as written, else that of the objective, else

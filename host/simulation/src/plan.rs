@@ -1,6 +1,6 @@
 //! Plans of simulated runs, with everything that does not matter left at its default.
 
-use tune_core::{EnginePlan, Limits, Metering, Order, RetrySeed};
+use tune_core::{EnginePlan, Limits, Metering, Order, Plateaus, RetrySeed};
 use tune_space::{Config, Domain, Objective, Parameter, RealRange};
 
 /// A plan in the making: virtual cost, deterministic order, one slot, `training_iteration` as the
@@ -62,6 +62,7 @@ impl PlanBuilder {
             imported: None,
             lineage: None,
             known: Vec::new(),
+            plateaus: Plateaus::default(),
         })
     }
 

@@ -73,5 +73,6 @@ fn plan(slots: u32, trials: u32) -> EnginePlan {
         imported: None,
         lineage: None,
         known: Vec::new(),
+        plateaus: tune_core::Plateaus::default(),
     }
 }

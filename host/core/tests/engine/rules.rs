@@ -1,13 +1,17 @@
 //! One rule a test.
 
 use tune_core::records::{
-    Action, Config, Creation, Failure, FailureKind, Next, Observation, Outcome, Proposal, Report,
-    Suggestion, TrialId, TrialState, Turn, Value,
+    Action, Config, Creation, Ending, Failure, FailureKind, Next, Observation, Outcome, Proposal,
+    Report, Suggestion, TrialId, TrialState, Turn, Value,
 };
-use tune_core::{Deciders, Engine, EnginePlan, Event, Failed, StepEnd, Stop};
+use tune_core::{
+    Deciders, Effect, Engine, EnginePlan, Event, ExperimentPlateau, Failed, Note, Phase, StepEnd,
+    Stop, TrialPlateau,
+};
 
 use crate::chaos::Chaos;
 use crate::plan;
+use crate::script::{Lab, Script, cloning};
 
 fn open(plan: EnginePlan, deciders: &mut dyn Deciders) -> Result<Engine, Stop> {
     let mut engine = Engine::new(plan, [1; 32]).unwrap();
@@ -246,4 +250,78 @@ fn constants_and_derived_values_reach_the_trial_but_not_the_searcher() {
     let trial = engine.trial(0).unwrap();
     assert_eq!(trial.config.get("twice"), Some(&Value::Number(64.0)));
     assert_eq!(trial.suggested.len(), 1);
+}
+
+#[test]
+fn a_trial_on_a_plateau_ends_as_finished() {
+    let mut plan = cloning(1);
+    plan.plateaus.trial = Some(TrialPlateau {
+        metric: "loss".into(),
+        std: 0.01,
+        num_results: 3,
+        grace_period: 3,
+        threshold: None,
+    });
+    let mut lab = Lab::of(plan);
+    lab.report(0, vec![]);
+    lab.report(0, vec![]);
+    assert!(!lab.trial(0).is_ended());
+    lab.report(0, vec![]);
+    assert_eq!(lab.trial(0).phase, Phase::Ended(Ending::Finished));
+}
+
+#[test]
+fn the_metric_of_a_plateau_must_be_reported() {
+    let (_, failure) = report_once(Report::default().with("loss", 1.0), |plan| {
+        plan.plateaus.trial = Some(TrialPlateau {
+            metric: "acuracy".into(),
+            std: 0.01,
+            num_results: 3,
+            grace_period: 3,
+            threshold: None,
+        });
+    });
+    let message = failure.unwrap().message;
+    assert!(
+        message.contains("the stop rule `acuracy` was not reported; the trainable reported loss")
+    );
+}
+
+#[test]
+fn a_plateau_of_the_best_trials_stops_every_trial_at_its_last_report_and_closes_the_run() {
+    let mut plan = cloning(5);
+    plan.trials = Some(9);
+    plan.plateaus.experiment = Some(ExperimentPlateau {
+        std: 0.0,
+        top: 3,
+        patience: 0,
+    });
+    let script = Script {
+        held: vec![4],
+        ..Script::default()
+    };
+    let (mut lab, _) = Lab::open(plan, script);
+    lab.report(0, vec![Action::Pause(0)]);
+    lab.report(1, vec![]);
+    let handover = lab.report(2, vec![]);
+    assert!(handover.notes.iter().any(|n| matches!(n, Note::Plateau(_))));
+    assert!(lab.engine.is_finished());
+    // Trial 0 was paused, 4 pending, 2 reported and the others ran; nobody goes on, none is created.
+    let phases: Vec<_> = lab.engine.trials().iter().map(|t| t.phase).collect();
+    assert!(
+        phases
+            .iter()
+            .all(|phase| *phase == Phase::Ended(Ending::Stopped))
+    );
+    let mut told = lab.script.completed.clone();
+    told.sort_by_key(|(trial, _)| *trial);
+    let all = (0..phases.len() as TrialId).map(|t| (t, Ending::Stopped));
+    assert_eq!(told, all.collect::<Vec<_>>());
+    assert_eq!(lab.trial(2).reports(), 1);
+    assert!(
+        handover
+            .effects
+            .iter()
+            .all(|e| !matches!(e, Effect::Start { .. }))
+    );
 }

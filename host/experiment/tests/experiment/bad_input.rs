@@ -276,8 +276,38 @@ fn stop_rules() {
     );
     expect(
         "[space]\n[stop]\ntrial_plateau = 1",
+        (9, 17),
+        &["expected true or a table", "num_results"],
+    );
+    expect(
+        "[space]\n[stop]\ntrial_plateau = { num_result = 5 }",
+        (9, 19),
+        &["unknown key `num_result`", "`num_results`"],
+    );
+    expect(
+        "[space]\n[stop]\ntrial_plateau = { std = -1 }",
+        (9, 25),
+        &["is -1", "0 or more"],
+    );
+    expect(
+        "[space]\n[stop]\ntrial_plateau = { at_least = 0, at_most = 1 }",
+        (9, 33),
+        &["both `at_least` and `at_most`"],
+    );
+    expect(
+        "[space]\n[stop]\ntrial_plateau = { metric = \"time_total_s\" }",
+        (9, 28),
+        &["stop rule: `time_total_s`", "clock of this machine"],
+    );
+    expect(
+        "[space]\n[stop]\nexperiment_plateau = { top = 1 }",
+        (9, 30),
+        &["out of range", "2 to 10,000"],
+    );
+    expect(
+        "[space]\n[stop]\nregret = 0.1",
         (9, 1),
-        &["not in this version: `stop.trial_plateau`"],
+        &["not in this version: `stop.regret`", "experiment_plateau"],
     );
     expect("stop = 3\n[space]", (7, 8), &["expected a table"]);
 }

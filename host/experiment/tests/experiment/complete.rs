@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use proptest::prelude::*;
-use tune_core::{Limits, Metering, Order, RetrySeed, StopRule};
+use tune_core::{ExperimentPlateau, Limits, Metering, Order, RetrySeed, StopRule, TrialPlateau};
 use tune_experiment::{DataSource, Grants, LineageOf, Outputs, Snapshots, parse};
 use tune_space::{Constraint, Objective};
 
@@ -351,4 +351,48 @@ proptest! {
         let _ = parse(&text, "x.toml", 0);
         let _ = parse(&text, "x.json", 0);
     }
+}
+
+#[test]
+fn plateaus_have_the_defaults_of_ray_and_can_be_set() {
+    let read = |rules: &str| {
+        let plan = crate::good(&format!("{}[space]\n[stop]\n{rules}\n", crate::HEAD));
+        assert!(plan.engine.stop.is_empty());
+        plan.engine.plateaus
+    };
+    let both = read("trial_plateau = true\nexperiment_plateau = true");
+    let trial = TrialPlateau {
+        metric: "accuracy".to_owned(),
+        std: 0.01,
+        num_results: 4,
+        grace_period: 4,
+        threshold: None,
+    };
+    let experiment = ExperimentPlateau {
+        std: 0.001,
+        top: 10,
+        patience: 0,
+    };
+    assert_eq!(
+        (both.trial, both.experiment),
+        (Some(trial), Some(experiment))
+    );
+    assert!(read("trial_plateau = false\nexperiment_plateau = false").is_empty());
+    let set = read(
+        "trial_plateau = { metric = \"loss\", std = 1, num_results = 2, grace_period = 0, at_most = 3 }
+         experiment_plateau = { std = 0, top = 2, patience = 9 }",
+    );
+    let trial = TrialPlateau {
+        metric: "loss".to_owned(),
+        std: 1.0,
+        num_results: 2,
+        grace_period: 0,
+        threshold: Some((3.0, false)),
+    };
+    let experiment = ExperimentPlateau {
+        std: 0.0,
+        top: 2,
+        patience: 9,
+    };
+    assert_eq!((set.trial, set.experiment), (Some(trial), Some(experiment)));
 }

@@ -56,9 +56,13 @@ pub(crate) fn check(
         let changed = changed_parameters(plan);
         let fixed = fixed_parameters(trainable.inspection, changed.iter().map(String::as_str));
         if !fixed.is_empty() {
-            let given = experiment.locate(&format!("{key}.{MUTATIONS}")).is_some();
+            // The one of the two options that this scheduler has, and how it is written.
+            let options = &manifest.options;
+            let bounds = options.pointer("/properties/hyperparam_bounds").is_some();
+            let option = if bounds { BOUNDS } else { MUTATIONS };
+            let given = experiment.locate(&format!("{key}.{option}")).is_some();
             let at = if given {
-                format!("{key}.{MUTATIONS}")
+                format!("{key}.{option}")
             } else {
                 key.to_owned()
             };
@@ -71,13 +75,21 @@ pub(crate) fn check(
                 let rest = changed
                     .iter()
                     .filter(|name| !fixed.contains(&name.as_str()));
-                let rest: Vec<String> = rest.map(|name| format!("{name:?}")).collect();
+                let entry = |name: &String| {
+                    if bounds {
+                        format!("{name:?} = []")
+                    } else {
+                        format!("{name:?}")
+                    }
+                };
+                let rest: Vec<String> = rest.map(entry).collect();
+                let (open, close) = if bounds { ("{ ", " }") } else { ("[", "]") };
                 let constant = format!("make {} a constant", quoted(&fixed));
                 if rest.is_empty() {
                     constant
                 } else {
                     format!(
-                        "{constant}, or say what may change: {MUTATIONS} = [{}]",
+                        "{constant}, or say what may change: {option} = {open}{}{close}",
                         rest.join(", ")
                     )
                 }
@@ -115,6 +127,8 @@ pub(crate) fn check(
 
 /// The option with the names of the parameters that a scheduler changes.
 const MUTATIONS: &str = "hyperparam_mutations";
+/// The option with the parts of ranges within which a scheduler changes parameters.
+const BOUNDS: &str = "hyperparam_bounds";
 /// The option with configurations that a scheduler goes through.
 const STEPS: &str = "steps";
 
@@ -128,6 +142,10 @@ fn changed_parameters(plan: &EnginePlan) -> Vec<String> {
         return names.map(str::to_owned).collect();
     }
     let all = plan.space.iter().map(|parameter| &parameter.name);
+    let bounds = options.get(BOUNDS).and_then(Value::as_object);
+    if let Some(bounds) = bounds.filter(|bounds| !bounds.is_empty()) {
+        return all.filter(|name| holds(bounds, name)).cloned().collect();
+    }
     let Some(steps) = options.get(STEPS).and_then(Value::as_array) else {
         return all.cloned().collect();
     };
@@ -144,6 +162,15 @@ fn changed_parameters(plan: &EnginePlan) -> Vec<String> {
     })
     .cloned()
     .collect()
+}
+
+/// A table has an entry of this dotted name, flat or in tables of its own.
+fn holds(table: &Map<String, Value>, name: &str) -> bool {
+    let inner = |(at, _)| {
+        let (head, tail) = (name.get(..at)?, name.get(at + 1..)?);
+        Some(holds(table.get(head)?.as_object()?, tail))
+    };
+    table.contains_key(name) || name.match_indices('.').filter_map(inner).any(|found| found)
 }
 
 /// Those of some parameters that a trainable cannot change in mid-training.
@@ -244,9 +271,25 @@ mod tests {
         assert!(said("", &trainable(&["lr", "hidden"]), false).is_empty());
         let named = "hyperparam_mutations = [\"lr\"]";
         assert!(said(named, &trainable(&["lr"]), false).is_empty());
+        for bounds in ["{ lr = [0, 0.5] }", "{ lr = [] }"] {
+            let bounded = format!("hyperparam_bounds = {bounds}");
+            assert!(said(&bounded, &trainable(&["lr"]), false).is_empty());
+        }
         let steps = "steps = [{ iteration = 1, config = { lr = 0.5, hidden = 1 } }, \
                      { iteration = 2, config = { lr = 0.6, hidden = 1 } }]";
         assert!(said(steps, &trainable(&["lr"]), false).is_empty());
+    }
+
+    #[test]
+    fn a_dotted_name_is_found_flat_and_in_tables() {
+        let table = serde_json::json!({ "a": { "b": [], "c.d": [] }, "e.f": [] });
+        let table = table.as_object().unwrap();
+        for name in ["a.b", "a.c.d", "e.f"] {
+            assert!(holds(table, name), "{name}");
+        }
+        for name in ["a.c", "e", "b", "a.b.c", "."] {
+            assert!(!holds(table, name), "{name}");
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! A network on real data: learning rate, momentum and weight decay of `digits-mlp`.
 
 use tune_plugin::{
-    Change, Config, Domain, Failure, Parameter, RealRange, Reconfigured, Report, Trainable,
-    TrialInfo, data,
+    Change, Config, Domain, Failure, Parameter, RealRange, Reconfigured, Report, Scheduler,
+    Trainable, TrialInfo, data,
 };
+use tune_scheduler_pb2::Pb2;
+use tune_scheduler_pbt::Pbt;
 use tune_trainable_digits_mlp::DigitsMlp;
 
 use crate::{
@@ -56,7 +58,7 @@ fn real(name: &str, low: f64, high: f64, log: bool) -> Parameter {
     }
 }
 
-fn population(seed: u64, rounds: usize, metric: &str, options: &str) -> Curve {
+fn population<S: Scheduler>(seed: u64, rounds: usize, metric: &str, options: &str) -> Curve {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../data/digits");
     data::native::mount("digits", path);
     let mut setup = setup(metric, metric == "accuracy", rounds as f64, 16, seed);
@@ -66,7 +68,7 @@ fn population(seed: u64, rounds: usize, metric: &str, options: &str) -> Curve {
         real("weight_decay", 1e-6, 1e-2, true),
     ];
     let configs = draw(&setup, 16);
-    curve::<Digits>(setup, configs, options)
+    curve::<S, Digits>(setup, configs, options)
 }
 
 const ROUNDS: usize = 80;
@@ -79,11 +81,16 @@ struct Differences {
     last_mean: Vec<f64>,
 }
 
-fn differences(metric: &str, seeds: u64, options: &str) -> Differences {
+fn differences<S: Scheduler>(metric: &str, seeds: u64, options: &str) -> Differences {
     let alone = r#"{"quantile_fraction":0}"#;
     let pairs: Vec<(Curve, Curve)> = (0..seeds)
         .map(|seed| (seed, ROUNDS, metric))
-        .map(|(s, r, m)| (population(s, r, m, options), population(s, r, m, alone)))
+        .map(|(s, r, m)| {
+            (
+                population::<S>(s, r, m, options),
+                population::<Pbt>(s, r, m, alone),
+            )
+        })
         .collect();
     let of = |round: usize, which: fn(&Curve) -> &Vec<f64>| {
         let pairs = pairs.iter();
@@ -126,7 +133,7 @@ impl Differences {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "takes minutes without optimisation")]
 fn pbt_is_ahead_in_best_at_a_quarter_of_the_rounds_and_in_the_final_mean() {
-    let differences = differences("accuracy", 3, "{}");
+    let differences = differences::<Pbt>("accuracy", 3, "{}");
     differences.print("accuracy");
     assert!(differences.is_ahead());
 }
@@ -136,9 +143,19 @@ fn pbt_is_ahead_in_best_at_a_quarter_of_the_rounds_and_in_the_final_mean() {
 fn the_whole_study() {
     for metric in ["accuracy", "val_loss"] {
         for options in ["{}", r#"{"synch":true}"#] {
-            let differences = differences(metric, 10, options);
+            let differences = differences::<Pbt>(metric, 10, options);
             differences.print(&format!("{metric} {options}"));
             assert!(differences.is_ahead());
         }
+    }
+}
+
+#[test]
+#[ignore = "as the whole study, for pb2: two minutes"]
+fn the_whole_study_of_pb2() {
+    for metric in ["accuracy", "val_loss"] {
+        let differences = differences::<Pb2>(metric, 10, "{}");
+        differences.print(&format!("pb2 {metric}"));
+        assert!(differences.is_ahead());
     }
 }

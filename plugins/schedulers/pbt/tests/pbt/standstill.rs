@@ -3,9 +3,10 @@
 
 use proptest::prelude::*;
 use tune_plugin::{
-    Change, Config, Domain, Failure, Parameter, RealRange, Reconfigured, Report, Stream, Trainable,
-    TrialInfo,
+    Change, Config, Domain, Failure, Parameter, RealRange, Reconfigured, Report, Scheduler, Stream,
+    Trainable, TrialInfo,
 };
+use tune_scheduler_pb2::Pb2;
 use tune_scheduler_pbt::Pbt;
 
 use crate::host::{Host, Outcome, Plan, setup};
@@ -122,7 +123,7 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
-fn run(case: &Case) -> Outcome {
+fn run<S: Scheduler>(case: &Case) -> Outcome {
     let mut setup = setup("score", true, f64::from(case.max_t), case.slots, case.seed);
     setup.space = vec![trouble()];
     setup.trials = case.known.then_some(case.members as u32);
@@ -142,7 +143,7 @@ fn run(case: &Case) -> Outcome {
     };
     plan.retried = case.retries.iter().copied().collect();
     plan.removed = case.removed;
-    Host::<Pbt, Moody>::run(&plan)
+    Host::<S, Moody>::run(&plan)
 }
 
 proptest! {
@@ -154,7 +155,7 @@ proptest! {
 
     #[test]
     fn every_population_comes_to_its_end_and_repeats_exactly(case in cases()) {
-        let (first, again) = (run(&case), run(&case));
+        let (first, again) = (run::<Pbt>(&case), run::<Pbt>(&case));
         prop_assert_eq!(first.ended, case.members);
         prop_assert_eq!(&first.exploits, &again.exploits);
         prop_assert_eq!(&first.description, &again.description);
@@ -163,6 +164,22 @@ proptest! {
             told.map(|t| format!("{} {} {:?}", t.tick, t.trial, t.report)).collect::<Vec<_>>()
         };
         prop_assert_eq!(reports(&first), reports(&again));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_population_of_pb2_comes_to_its_end_and_repeats_exactly(case in cases()) {
+        let (first, again) = (run::<Pb2>(&case), run::<Pb2>(&case));
+        prop_assert_eq!(first.ended, case.members);
+        prop_assert_eq!(&first.exploits, &again.exploits);
+        prop_assert_eq!(&first.description, &again.description);
     }
 }
 

@@ -1,8 +1,7 @@
 //! A population with and without pbt, on the same first configurations and seeds: members all run at
 //! once, a round is one report of each.
 
-use tune_plugin::{Config, Setup, Space, Stream, Trainable};
-use tune_scheduler_pbt::Pbt;
+use tune_plugin::{Config, Scheduler, Setup, Space, Stream, Trainable};
 
 use crate::host::{Host, Plan};
 
@@ -21,7 +20,7 @@ pub(crate) fn draw(setup: &Setup, members: usize) -> Vec<Config> {
 }
 
 /// Runs one population.
-pub(crate) fn curve<T: Trainable + Clone>(
+pub(crate) fn curve<S: Scheduler, T: Trainable + Clone>(
     mut setup: Setup,
     configs: Vec<Config>,
     options: &str,
@@ -32,7 +31,7 @@ pub(crate) fn curve<T: Trainable + Clone>(
     setup.options = options.to_owned();
     let rounds = setup.max_t.unwrap() as usize;
     let objective = setup.objectives[0].clone();
-    let outcome = Host::<Pbt, T>::run(&Plan::new(setup, configs));
+    let outcome = Host::<S, T>::run(&Plan::new(setup, configs));
     let mut values = vec![Vec::new(); rounds];
     for told in &outcome.told {
         let value = told.report.get(&objective.metric).unwrap();
@@ -50,6 +49,13 @@ pub(crate) fn curve<T: Trainable + Clone>(
         best: values.iter().map(best).collect(),
         mean: values.iter().map(mean).collect(),
     }
+}
+
+/// Standard deviation over seeds.
+pub(crate) fn spread(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    let squares = values.iter().map(|v| (v - mean) * (v - mean));
+    (squares.sum::<f64>() / (values.len() as f64 - 1.0)).sqrt()
 }
 
 /// Differences, pbt minus the population left alone, one a seed.

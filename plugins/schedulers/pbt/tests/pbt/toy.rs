@@ -1,11 +1,13 @@
 //! The example of the paper.
 
 use tune_plugin::{Config, Domain, Parameter, RealRange, Setup};
+use tune_scheduler_pb2::Pb2;
+use tune_scheduler_pbt::Pbt;
 use tune_trainable_pbt_toy::Toy;
 
 use crate::{
     host::setup,
-    study::{Curve, curve, draw, mean, wins},
+    study::{Curve, curve, draw, mean, spread, wins},
 };
 
 const ROUNDS: usize = 100;
@@ -31,7 +33,7 @@ fn experiment(seed: u64) -> Setup {
 
 /// With pbt and left alone, from the same configurations.
 fn both(seed: u64, configs: &[Config]) -> (Curve, Curve) {
-    let run = |options| curve::<Toy>(experiment(seed), configs.to_vec(), options);
+    let run = |options| curve::<Pbt, Toy>(experiment(seed), configs.to_vec(), options);
     (run("{}"), run(r#"{"quantile_fraction":0}"#))
 }
 
@@ -80,5 +82,48 @@ fn from_the_one_sided_configurations_of_the_paper_only_pbt_gets_to_the_top() {
             "{}",
             pbt.mean[last]
         );
+    }
+}
+
+/// A population of random configurations under pb2.
+fn pb2(seed: u64) -> Curve {
+    let configs = draw(&experiment(seed), MEMBERS);
+    curve::<Pb2, Toy>(experiment(seed), configs, "{}")
+}
+
+#[test]
+fn pb2_is_ahead_of_pbt_in_the_mean_of_the_population_from_the_same_configurations() {
+    let mut differences = Vec::new();
+    for seed in 0..3 {
+        let (pbt, _) = both(seed, &draw(&experiment(seed), MEMBERS));
+        differences.push(pb2(seed).mean[ROUNDS / 2 - 1] - pbt.mean[ROUNDS / 2 - 1]);
+    }
+    assert!(mean(&differences) > 0.0, "{differences:?}");
+}
+
+#[test]
+#[ignore = "prints the table of docs/schedulers.md, beside tests/peers/population.py"]
+fn the_study_of_pb2_on_the_toy() {
+    let random = |seed| draw(&experiment(seed), MEMBERS);
+    let (pbts, alones): (Vec<Curve>, Vec<Curve>) =
+        (0..SEEDS).map(|seed| both(seed, &random(seed))).unzip();
+    let pb2s: Vec<Curve> = (0..SEEDS).map(pb2).collect();
+    for (name, curves) in [("alone", &alones), ("pbt", &pbts), ("pb2", &pb2s)] {
+        print!("{name:8}");
+        for (what, which) in [("best", true), ("mean", false)] {
+            for round in [25, 50, 100] {
+                let at = |c: &Curve| {
+                    if which {
+                        c.best[round - 1]
+                    } else {
+                        c.mean[round - 1]
+                    }
+                };
+                let values: Vec<f64> = curves.iter().map(at).collect();
+                let (mean, spread) = (mean(&values), spread(&values));
+                print!(" | {what} {round}: {mean:.3} ± {spread:.3}");
+            }
+        }
+        println!();
     }
 }

@@ -112,10 +112,14 @@ def run(rule, seed):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=10)
-    seeds = parser.parse_args().seeds
+    parser.add_argument("--only", default="", help="rules whose name contains this")
+    arguments = parser.parse_args()
+    seeds = arguments.seeds
     warnings.filterwarnings("ignore")
     print(f"ray {version('ray')}, scikit-learn {version('scikit-learn')}, {seeds} seeds")
     for name, rule in [("alone", lambda: None), ("Ray pbt", Pbt), ("Ray pb2", Pb2)]:
+        if arguments.only not in name:
+            continue
         curves = [run(rule(), seed) for seed in range(seeds)]
         cells = []
         for what, which in [("best", 0), ("mean", 1)]:

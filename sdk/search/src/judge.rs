@@ -114,6 +114,17 @@ impl Rank {
         self.class == Class::Worst
     }
 
+    /// How far a trial came that did not run to its end, and what is to be minimised; of one that
+    /// broke no constraint and has a value.
+    #[must_use]
+    pub fn reached(self) -> Option<(Option<f64>, f64)> {
+        match self.class {
+            Class::Finished => Some((None, self.first)),
+            Class::Stopped => Some((Some(-self.first), self.second)),
+            Class::Infeasible | Class::Worst => None,
+        }
+    }
+
     /// What is to be minimised, of a trial that ran to its end within the constraints.
     #[must_use]
     pub fn loss(self) -> Option<f64> {

@@ -16,7 +16,6 @@ use tune_plugin::{
 
 /// What a `[scheduler]` table may hold.
 #[tune_plugin::options]
-#[derive(Debug)]
 pub struct Options {
     /// Results before this time neither count in the means nor stop a trial.
     #[option(default = 5.0, minimum = 0.0)]
@@ -34,7 +33,6 @@ pub struct Options {
 }
 
 /// The rule and what it has seen.
-#[derive(Debug)]
 pub struct MedianStopping {
     options: Options,
     /// Running means past grace.
@@ -42,7 +40,7 @@ pub struct MedianStopping {
     trials: BTreeMap<TrialId, Progress>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Progress {
     best: Option<Score>,
     sum: f64,
@@ -67,29 +65,27 @@ impl Rule for MedianStopping {
     }
 
     fn judge(&mut self, trial: TrialId, seen: Reading, others_wait: bool) -> Verdict {
-        let options = &self.options;
         let progress = self.trials.entry(trial).or_default();
         progress.best = progress.best.max(Some(seen.score));
-        if progress.judged || seen.time < options.grace_period {
+        if progress.judged || seen.time < self.options.grace_period {
             return Verdict::GoOn;
         }
         progress.sum += seen.score.value();
         progress.count += 1.0;
         let (others, median) = self.means.others(trial, seen.time);
-        let mean = Score::new(progress.sum / progress.count);
-        self.means.add(trial, seen.time, mean);
-        if others < options.min_samples_required {
+        self.means
+            .add(trial, seen.time, Score::new(progress.sum / progress.count));
+        if others < self.options.min_samples_required {
             let since = seen.time - progress.last_pause.unwrap_or(f64::NEG_INFINITY);
-            if since > options.min_time_slice && others_wait {
+            if since > self.options.min_time_slice && others_wait {
                 progress.last_pause = Some(seen.time);
                 return Verdict::Pause;
             }
         } else if progress.best < median {
             progress.judged = true;
-            return if options.hard_stop {
-                Verdict::Stop
-            } else {
-                Verdict::Pause
+            return match self.options.hard_stop {
+                true => Verdict::Stop,
+                false => Verdict::Pause,
             };
         }
         Verdict::GoOn

@@ -45,6 +45,11 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("tune-test-guests", &["tune-plugin"]),
     ("tune-test-artifacts", &[]),
     ("tune-e2e", &["tune-test-artifacts"]),
+    // Schedulers under the engine; the shipped ones are dependencies of its tests alone.
+    (
+        "tune-algorithms",
+        &["tune-core", "tune-plugin", "tune-simulation"],
+    ),
     // What it tries, it tries in its tests.
     ("tune-fuzz", &[]),
     // Measures everything, and nothing stands on it.

@@ -193,3 +193,10 @@ conformance!(
     tune_scheduler_pbt_replay::PbtReplay,
     r#"{"steps": [{"iteration": 3, "config": {"x": 0.25}}]}"#
 );
+conformance!(pasha, tune_scheduler_pasha::Pasha, "{}");
+conformance!(
+    hyper_tune,
+    tune_scheduler_hyper_tune::HyperTune,
+    "{}",
+    many = 60
+);

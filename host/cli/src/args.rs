@@ -47,6 +47,10 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// List the states of trials that a run keeps on the disk
     Snapshots(SnapshotsArgs),
+    /// Answer a program that evaluates by itself: a searcher says what to try, over JSON lines
+    AskTell(AskTellArgs),
+    /// Answer a program that trains by itself: a scheduler says who goes on, over JSON lines
+    Schedule(ScheduleArgs),
     /// List and examine plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -255,6 +259,43 @@ pub(crate) struct SnapshotsArgs {
     pub(crate) runs: RunsDir,
     #[command(flatten)]
     pub(crate) format: FormatArg,
+}
+
+/// Arguments of `ask-tell`.
+#[derive(Debug, Args)]
+pub(crate) struct AskTellArgs {
+    /// Name of a searcher, or path of a `.wasm` file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) searcher: String,
+    /// An option of the searcher; can be given many times
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) options: Vec<(String, String)>,
+    /// A scheduler that says which trials are not worth going on with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scheduler: Option<String>,
+    /// An option of the scheduler; can be given many times
+    #[arg(
+        long = "scheduler-option",
+        value_name = "NAME=VALUE",
+        value_parser = assignment,
+        requires = "scheduler"
+    )]
+    pub(crate) scheduler_options: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsDir,
+}
+
+/// Arguments of `schedule`.
+#[derive(Debug, Args)]
+pub(crate) struct ScheduleArgs {
+    /// Name of a scheduler, or path of a `.wasm` file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scheduler: String,
+    /// An option of the scheduler; can be given many times
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) options: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsDir,
 }
 
 /// What to do with plugins.

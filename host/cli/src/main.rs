@@ -5,6 +5,7 @@ mod assignments;
 mod catalog;
 mod commands;
 mod compatibility;
+mod conversation;
 mod data;
 mod failure;
 mod feed;

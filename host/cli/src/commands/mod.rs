@@ -1,5 +1,6 @@
 //! The commands, one file a verb.
 
+mod ask_tell;
 mod best;
 mod compare;
 mod completions;
@@ -10,6 +11,7 @@ mod replay;
 mod resume;
 mod run;
 mod runs;
+mod schedule;
 mod schema;
 mod show;
 mod snapshots;
@@ -29,6 +31,8 @@ pub(crate) fn execute(command: Command) -> Result<Verdict, Failure> {
         Command::Fork(args) => fork::fork(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Snapshots(args) => snapshots::snapshots(&args),
+        Command::AskTell(args) => ask_tell::ask_tell(&args),
+        Command::Schedule(args) => schedule::schedule(&args),
         Command::Plugin(command) => plugin::plugin(&command),
         Command::Schema => schema::schema(),
         Command::Doctor(args) => doctor::doctor(args),

@@ -8,7 +8,7 @@ use crate::lab::workspace;
 
 /// Which packages of the workspace a package may depend on, tests aside. A package that is not here
 /// has no place yet.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("tune-space", &[]),
     ("tune-model", &["tune-space"]),
     ("tune-core", &["tune-space"]),
@@ -25,12 +25,14 @@ const ALLOWED: [(&str, &[&str]); 21] = [
         "tune-simulation",
         &["tune-core", "tune-plugin", "tune-space"],
     ),
+    ("tune-protocol", &["tune-core", "tune-space"]),
     (
         "tune-host",
         &[
             "tune-core",
             "tune-embedded",
             "tune-experiment",
+            "tune-protocol",
             "tune-report",
             "tune-runner",
             "tune-runtime",

@@ -13,6 +13,7 @@ mod bad_input;
 mod bad_plugins;
 mod changes;
 mod compiling;
+mod conversations;
 mod crash;
 mod dependencies;
 mod determinism;

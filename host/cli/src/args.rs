@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use tune_experiment::HostLimits;
 use tune_report::Scope;
 
 /// Tunes models through sandboxed WebAssembly plugins.
@@ -233,6 +234,18 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A size such as the limit `run_disk` takes.
+fn disk(text: &str) -> Result<u64, String> {
+    let range = HostLimits::RUN_DISK_RANGE;
+    let bytes = tune_experiment::parse_bytes(text)
+        .ok_or_else(|| format!("`{text}` is no size: write 200GiB (B, KiB, MiB, GiB, TiB)"))?;
+    if range.contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err("it may be 64 MiB to 1024 TiB".to_owned())
+    }
+}
+
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -342,6 +355,10 @@ pub(crate) struct MachineArgs {
     /// Trial threads [default: that of the file, else one a core]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) threads: Option<u32>,
+    /// What the directory of the run may take on the disk, such as 200GiB [default: `run_disk` of
+    /// the file]
+    #[arg(long, value_name = "SIZE", value_parser = disk)]
+    pub(crate) run_disk: Option<u64>,
     /// Print the result alone, no progress
     #[arg(long, short)]
     pub(crate) quiet: bool,

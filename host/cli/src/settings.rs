@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tune_experiment::{ExperimentPlan, Grants, HostLimits, Outputs, Snapshots};
 use tune_runner::{RunOptions, SnapshotPolicy};
-use tune_store::{ChunkStore, Header};
+use tune_store::{Header, RunDir};
 
+use crate::args::MachineArgs;
 use crate::failure::Failure;
 
 /// The key of the header's extra part.
@@ -113,8 +114,15 @@ impl Settings {
         }
     }
 
-    /// Lets the runner write states here, within the quota.
-    pub(crate) fn equip(&self, options: RunOptions, chunks: &ChunkStore) -> RunOptions {
+    /// Bounds what the run may take on the disk, and lets the runner write states there.
+    pub(crate) fn equip(
+        &self,
+        options: RunOptions,
+        directory: &RunDir,
+        machine: MachineArgs,
+    ) -> RunOptions {
+        directory.limit_disk(machine.run_disk.unwrap_or(self.host_limits.run_disk));
+        let chunks = directory.chunks();
         if let Some(bytes) = self.snapshots.disk_bytes {
             chunks.set_quota(bytes);
         }

@@ -29,6 +29,7 @@ mod tree;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use plan::{DataSource, ExperimentPlan, Grants, HostLimits, LineageOf, Outputs, Snapshots};
+pub use quantity::parse_bytes;
 pub use schema::json_schema;
 
 /// Longest file in bytes: 1 MiB, some 20,000 lines; a larger one is a mistake.

@@ -176,7 +176,7 @@ pub(crate) const HOST_ROWS: [Row<HostLimits>; 3] = [
     Row {
         key: "run_disk",
         doc: "Bytes of the whole directory of a run. Near it states are left out and logs are cut, then the run stops and can be resumed.",
-        field: Field::Size((16 << 20)..=(1 << 50), |l| &mut l.run_disk),
+        field: Field::Size(HostLimits::RUN_DISK_RANGE, |l| &mut l.run_disk),
     },
 ];
 

@@ -1,6 +1,6 @@
 //! What an experiment file says, checked: the engine's plan and what only the host needs.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tune_core::EnginePlan;
@@ -84,6 +84,12 @@ pub struct HostLimits {
     pub compile_memory: u64,
     /// Bytes of the whole directory of a run. By default 100 GiB.
     pub run_disk: u64,
+}
+
+impl HostLimits {
+    /// What [`Self::run_disk`] may be, in bytes. Below, the database alone comes near it; above it is
+    /// a slip of the pen.
+    pub const RUN_DISK_RANGE: RangeInclusive<u64> = (64 << 20)..=(1 << 50);
 }
 
 impl Default for HostLimits {

@@ -30,12 +30,7 @@ const TIME_HINT: &str = "write seconds, such as 90, or \"10 min\" (ms, s, min, h
 pub(crate) fn bytes(item: &Item<'_>, range: RangeInclusive<u64>, log: &mut Log) -> Option<u64> {
     let bytes = match &item.node.kind {
         Kind::Whole(number) => u64::try_from(*number).ok(),
-        Kind::Text(text) => split(text).and_then(|(number, unit)| {
-            let (_, scale) = SIZES.iter().find(|(name, _)| *name == unit)?;
-            let bytes = number * *scale as f64;
-            // Below 2^53 a real number is exact; no such memory exists above.
-            (bytes.fract() == 0.0 && (0.0..9e15).contains(&bytes)).then_some(bytes as u64)
-        }),
+        Kind::Text(text) => parse_bytes(text),
         _ => {
             item.wrong("a size", SIZE_HINT, log);
             return None;
@@ -58,6 +53,16 @@ pub(crate) fn bytes(item: &Item<'_>, range: RangeInclusive<u64>, log: &mut Log) 
         return None;
     }
     Some(bytes)
+}
+
+/// A size as people write it: `256 MiB`. None: it is none, or it has no unit.
+#[must_use]
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let (number, unit) = split(text)?;
+    let (_, scale) = SIZES.iter().find(|(name, _)| *name == unit)?;
+    let bytes = number * *scale as f64;
+    // Below 2^53 a real number is exact; no such memory exists above.
+    (bytes.fract() == 0.0 && (0.0..9e15).contains(&bytes)).then_some(bytes as u64)
 }
 
 /// A duration in a range.

@@ -79,6 +79,19 @@ pub enum StoreError {
         /// In bytes.
         quota: u64,
     },
+    /// The directory of the run takes as much as it may; all that was committed is kept.
+    #[error(
+        "the directory of run {path} takes all but an eighth of the {limit} bytes that it may \
+         (`run_disk` in [limits]): everything up to the last commit is kept; give it more with \
+         `tune-host resume {path} --run-disk SIZE`",
+        path = path.display()
+    )]
+    RunFull {
+        /// The directory.
+        path: PathBuf,
+        /// In bytes.
+        limit: u64,
+    },
     /// A snapshot cannot be read.
     #[error(
         "snapshot {id} of run {path} is damaged: {what}. An earlier one is used where there is one, else the steps are done again",

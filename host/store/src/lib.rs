@@ -5,6 +5,7 @@
 //! row or a snapshot means: bodies are bytes to it.
 
 mod artifacts;
+mod budget;
 mod chunks;
 mod error;
 mod header;

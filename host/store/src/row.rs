@@ -43,7 +43,14 @@ impl Attachments {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.logs.iter().map(|(_, b)| b.len()).sum::<usize>()
-            + self.artifacts.iter().map(|a| a.bytes.len()).sum::<usize>()
+        self.log_bytes() + self.artifact_bytes()
+    }
+
+    pub(crate) fn log_bytes(&self) -> usize {
+        self.logs.iter().map(|(_, b)| b.len()).sum()
+    }
+
+    pub(crate) fn artifact_bytes(&self) -> usize {
+        self.artifacts.iter().map(|a| a.bytes.len()).sum()
     }
 }

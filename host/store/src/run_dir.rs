@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use crate::artifacts::{ARTIFACTS, Artifacts, CONTENT, STAGING};
+use crate::budget::{Budget, Limit};
 use crate::chunks::ChunkStore;
 use crate::lock::Lock;
 use crate::logs::{LOGS, Logs};
@@ -20,6 +22,7 @@ pub struct RunDir {
     path: PathBuf,
     dir: Dir,
     chunks: ChunkStore,
+    limit: Limit,
     lock: Arc<Lock>,
 }
 
@@ -80,6 +83,7 @@ impl RunDir {
             path: path.to_owned(),
             dir,
             chunks,
+            limit: no_limit(),
             lock,
         };
         let journal = this.start_journal(database, 0)?;
@@ -103,6 +107,7 @@ impl RunDir {
             path: path.to_owned(),
             dir,
             chunks,
+            limit: no_limit(),
             lock,
         };
         let journal = dir.start_journal(database, rows.len() as u64)?;
@@ -119,6 +124,7 @@ impl RunDir {
         let writer = Writer {
             logs: Logs::open(&self.dir, &self.path, &database.log_lengths()?)?,
             artifacts: Artifacts::open(&self.dir, &self.path, &database)?,
+            budget: Budget::new(&self.path, Arc::clone(&self.limit), self.chunks.clone()),
             status: database.status()?,
             database,
             path: self.path.clone(),
@@ -140,11 +146,23 @@ impl RunDir {
         &self.chunks
     }
 
+    /// Bounds what the whole directory may take on the disk, in bytes; nothing does by default but
+    /// the disk. From half of it on snapshots are left out, from three quarters on logs are cut, and
+    /// with seven eighths the journal fails with [`StoreError::RunFull`]: the rest is for the files
+    /// that others are writing meanwhile.
+    pub fn limit_disk(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
     /// The directory as a capability: nothing outside it can be reached.
     #[must_use]
     pub fn dir(&self) -> &Dir {
         &self.dir
     }
+}
+
+fn no_limit() -> Limit {
+    Arc::new(AtomicU64::new(u64::MAX))
 }
 
 /// Opens the directory of a run that should be there.
@@ -206,6 +224,7 @@ mod tests {
             path,
             dir,
             chunks,
+            limit: no_limit(),
             lock,
         };
         run.start_journal(database, 0).unwrap()

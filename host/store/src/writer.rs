@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::artifacts::Artifacts;
+use crate::budget::{Budget, Need};
 use crate::lock::Lock;
 use crate::logs::Logs;
 use crate::schema::{Database, Group, needs_running};
@@ -15,6 +16,7 @@ pub(crate) struct Writer {
     pub(crate) database: Database,
     pub(crate) logs: Logs,
     pub(crate) artifacts: Artifacts,
+    pub(crate) budget: Budget,
     /// As it stands in the database.
     pub(crate) status: RunStatus,
     pub(crate) subscribers: Vec<Subscriber>,
@@ -37,11 +39,27 @@ impl Writer {
         items: Vec<(Row, Attachments)>,
         status: Option<RunStatus>,
     ) -> Result<(), StoreError> {
+        let mut need = Need::default();
+        for (row, attachments) in &items {
+            need.rows += 1;
+            need.row_bytes += row.body.len() as u64;
+            need.log_bytes += attachments.log_bytes() as u64;
+            need.artifact_bytes += attachments.artifact_bytes() as u64;
+        }
+        let mut for_logs = if items.is_empty() {
+            0
+        } else {
+            self.budget.admit(need)?
+        };
         let mut rows = Vec::with_capacity(items.len());
         let mut log_bytes: BTreeMap<LogOf, Vec<u8>> = BTreeMap::new();
         let mut writes = Vec::new();
         for (mut row, attachments) in items {
-            for (log, bytes) in attachments.logs {
+            for (log, mut bytes) in attachments.logs {
+                if bytes.len() as u64 > for_logs {
+                    bytes = self.budget.instead(log).to_vec();
+                }
+                for_logs = for_logs.saturating_sub(bytes.len() as u64);
                 if !bytes.is_empty() {
                     self.logs.grow(log, bytes.len());
                     log_bytes.entry(log).or_default().extend(bytes);

@@ -101,7 +101,7 @@ pub(crate) fn fork(args: &ForkArgs) -> Result<Verdict, Failure> {
             begin.origin.point.trial, begin.origin.iteration
         ));
     }
-    let options = settings.equip(options, directory.chunks());
+    let options = settings.equip(options, &directory, args.machine);
     Session {
         path: directory.path(),
         journal,

@@ -72,7 +72,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Verdict, Failure> {
         output::note(&format!("going on with {what}"));
     }
     journal.set_status(session::running(&accepted))?;
-    let options = settings.equip(options, dir.chunks());
+    let options = settings.equip(options, &dir, args.machine);
     let verdict = Session {
         path: &path,
         journal,

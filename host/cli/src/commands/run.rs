@@ -47,7 +47,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
     };
     let name = args.name.as_deref();
     let (directory, journal) = runs_dir::create(&args.runs.dir, name, &experiment.name, &header)?;
-    let options = settings.equip(options, directory.chunks());
+    let options = settings.equip(options, &directory, args.machine);
     Session {
         path: directory.path(),
         journal,

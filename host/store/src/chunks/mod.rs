@@ -34,7 +34,7 @@ pub use key::{
 };
 pub use read::Portable;
 
-const CHUNKS: &str = "chunks";
+pub(crate) const CHUNKS: &str = "chunks";
 
 /// The snapshots of a run. Clones are the same store.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ struct Inner {
     gate: RwLock<()>,
     /// What all files together may take.
     quota: AtomicU64,
+    /// The same, as the whole run leaves it.
+    run_quota: AtomicU64,
 }
 
 impl ChunkStore {
@@ -113,6 +115,7 @@ impl ChunkStore {
                 index: Mutex::new(index),
                 gate: RwLock::new(()),
                 quota: AtomicU64::new(u64::MAX),
+                run_quota: AtomicU64::new(u64::MAX),
             }),
         }
     }
@@ -122,6 +125,21 @@ impl ChunkStore {
     /// take what is left.
     pub fn set_quota(&self, bytes: u64) {
         self.inner.quota.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The same, by what the rest of the run leaves.
+    pub(crate) fn set_run_quota(&self, bytes: u64) {
+        self.inner.run_quota.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of all its files.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.index().disk_bytes()
+    }
+
+    fn quota(&self) -> u64 {
+        let own = self.inner.quota.load(Ordering::Relaxed);
+        own.min(self.inner.run_quota.load(Ordering::Relaxed))
     }
 
     /// The intact snapshots, the earliest first.
@@ -195,8 +213,7 @@ impl ChunkStore {
 
     /// What the next file may take.
     fn allowance(&self) -> u64 {
-        let quota = self.inner.quota.load(Ordering::Relaxed);
-        quota.saturating_sub(self.index().disk_bytes())
+        self.quota().saturating_sub(self.index().disk_bytes())
     }
 
     /// A reader looks at the directory again, in which another process may have moved things. The
@@ -228,7 +245,7 @@ impl ChunkStore {
             Refusal::Io(error) => StoreError::io(&path, "the snapshots", &error),
             Refusal::Quota => StoreError::QuotaFull {
                 path,
-                quota: self.inner.quota.load(Ordering::Relaxed),
+                quota: self.quota(),
             },
             Refusal::TooLarge => StoreError::SnapshotTooLarge { path },
         }

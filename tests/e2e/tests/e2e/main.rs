@@ -32,5 +32,6 @@ mod population;
 mod power;
 mod replays;
 mod resume;
+mod room;
 mod runs;
 mod snapshots;

@@ -10,17 +10,17 @@
 //! most aggressive bracket comes first; a bracket that was judged takes no more trials; a trial that
 //! ends by itself at `max_t` has no place that another could take; `grace_period` exists.
 
-use std::collections::VecDeque;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    mem::take,
+};
 
 use tune_plugin::{
     Action, Config, Creation, FailureKind, Next, OptionError, Report, Scheduler, Setup, TrialId,
     Turn,
-    schedule::{Goal, Milestone, milestones, refuse_to_run_on, unclaimed},
+    schedule::{Goal, Milestone, Score, milestones, refuse_to_run_on, unclaimed},
 };
-
-use bracket::Bracket;
-
-mod bracket;
 
 /// Most brackets that are described. More than there are slots are never open.
 const DESCRIBED: usize = 64;
@@ -41,6 +41,81 @@ pub struct Options {
     /// Only true: a trial ends at `max_t`.
     #[option(default = true)]
     stop_last_trials: bool,
+}
+
+/// One bracket: its milestones, and where its trials are. A live one that is neither ready nor
+/// waiting runs.
+#[derive(Debug, Default)]
+struct Bracket {
+    plan: Vec<Milestone>,
+    /// The milestone that its trials are on the way to.
+    rung: usize,
+    created: u64,
+    /// It takes no more trials.
+    closed: bool,
+    /// Those that have not ended.
+    live: BTreeSet<TrialId>,
+    /// Those that a slot can run, best first.
+    ready: VecDeque<TrialId>,
+    /// Those at the milestone, best first and the earlier of equals, and how far they are.
+    waiting: BTreeMap<(Reverse<Score>, TrialId), f64>,
+}
+
+impl Bracket {
+    /// A milestone; past the last one nobody goes on.
+    fn at(&self, rung: usize) -> Milestone {
+        self.plan.get(rung).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, trial: TrialId) {
+        self.created += 1;
+        self.closed = self.created >= self.at(0).1;
+        self.live.insert(trial);
+        self.ready.push_back(trial);
+    }
+
+    /// A trial reports; true if it is at the milestone of this bracket and waits there.
+    fn reach(&mut self, trial: TrialId, time: f64, score: Score) -> bool {
+        let there = self.live.contains(&trial) && time >= self.at(self.rung).0;
+        if there {
+            self.waiting.insert((Reverse(score), trial), time);
+        }
+        there
+    }
+
+    /// A trial has ended, wherever it was.
+    fn leave(&mut self, trial: TrialId) {
+        if self.live.remove(&trial) {
+            self.ready.retain(|ready| *ready != trial);
+            self.waiting.retain(|(_, waiting), _| *waiting != trial);
+        }
+    }
+
+    /// All its trials wait at the milestone.
+    fn is_complete(&self) -> bool {
+        self.waiting.len() == self.live.len()
+    }
+
+    /// If all wait, as many as planned go on to the next milestone, where those whose results
+    /// jumped so far wait already. The others have left it: they are returned.
+    fn halve(&mut self) -> Vec<TrialId> {
+        let mut stopped = Vec::new();
+        while !self.live.is_empty() && self.is_complete() {
+            self.rung += 1;
+            let (level, trials) = self.at(self.rung);
+            for (place, (key, time)) in (0..).zip(take(&mut self.waiting)) {
+                if place >= trials {
+                    self.live.remove(&key.1);
+                    stopped.push(key.1);
+                } else if time >= level {
+                    self.waiting.insert(key, time);
+                } else {
+                    self.ready.push_back(key.1);
+                }
+            }
+        }
+        stopped
+    }
 }
 
 /// The brackets that hold trials, in the order in which they began.
@@ -97,7 +172,10 @@ impl Scheduler for Hyperband {
         if self.open.last().is_none_or(|newest| newest.closed) {
             let plan = self.plans.pop_front().unwrap_or_default();
             self.plans.push_back(plan.clone());
-            self.open.push(Bracket::new(plan));
+            self.open.push(Bracket {
+                plan,
+                ..Bracket::default()
+            });
         }
         let newest = self.open.last_mut().into_iter();
         newest.for_each(|bracket| bracket.add(trial));
@@ -149,8 +227,11 @@ impl Scheduler for Hyperband {
     }
 
     fn describe(&self) -> String {
-        let shown = self.open.iter().take(DESCRIBED);
-        let lines = shown.map(|bracket| format!("hyperband: {}", bracket.describe()));
+        let lines = self.open.iter().take(DESCRIBED).map(|b| {
+            let (created, planned, live) = (b.created, b.at(0).1, b.live.len());
+            let (waiting, level) = (b.waiting.len(), b.at(b.rung).0);
+            format!("{created} of {planned} created, {live} live, {waiting} wait at {level}")
+        });
         lines.collect::<Vec<_>>().join("\n")
     }
 }

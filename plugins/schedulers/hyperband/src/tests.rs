@@ -1,5 +1,4 @@
 use super::*;
-use std::collections::BTreeMap;
 use tune_plugin::{Objective, parse_options};
 
 fn setup(max_t: Option<f64>) -> Setup {
@@ -297,8 +296,7 @@ fn what_it_says_of_itself_is_where_every_bracket_stands() {
     host.report(0, 1.0, 0.5);
     assert_eq!(
         host.scheduler.describe(),
-        "hyperband: 9 of 9 created, 9 left, 1 of them wait at 1\n\
-         hyperband: 1 of 5 created, 1 left, 0 of them wait at 3"
+        "9 of 9 created, 9 live, 1 wait at 1\n1 of 5 created, 1 live, 0 wait at 3"
     );
 }
 

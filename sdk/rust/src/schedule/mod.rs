@@ -1,6 +1,6 @@
 //! What scheduler authors share: reading a report as a score that is always maximised, the queue of
-//! trials that wait for a slot, exact rungs and brackets of them, order statistics that grow by O(log n) a value,
-//! populations and how their configurations change.
+//! trials that wait for a slot, exact rungs and brackets of them, order statistics that grow by
+//! O(log n) a value, populations and how their configurations change.
 //!
 //! Here, so that a scheduler holds nothing but its own rule. Nothing in it looks at a clock, draws
 //! random numbers but from a stream that it is given a seed for, or depends on the order of a hash

@@ -25,7 +25,11 @@ fn plan(options: &str) -> EnginePlan {
 
 /// What a step of a trial costs.
 fn cost(trial: TrialId) -> u64 {
-    [30, 70, 100][trial as usize % 3]
+    match trial % 3 {
+        0 => 30,
+        1 => 70,
+        _ => 100,
+    }
 }
 
 /// The fuel that each trial had used whenever it was paused, and how it ended.
@@ -33,7 +37,7 @@ fn run(options: &str) -> BTreeMap<TrialId, (Vec<u64>, Option<Ending>, u64)> {
     let plan = plan(options);
     let mut deciders = Native::<Draws, Asha>::of_plan(&plan).unwrap();
     let mut curves = |id: TrialId, _: &Config, _: u64| {
-        let mut end = step("score", f64::from(id), 0);
+        let mut end = step("score", f64::from(id * 10 % 27), 0);
         end.fuel = cost(id);
         if let Ok(report) = &mut end.result {
             report.cost = None;
@@ -84,16 +88,22 @@ fn promotion_pauses_every_trial_at_the_same_fuel_whatever_its_steps_cost() {
 
 #[test]
 fn stopping_ends_the_worse_ones_at_the_same_fuel_whatever_their_steps_cost() {
-    // The first trials are the worst, so that those which come later are never stopped; reversed by
-    // `mode` they all would be.
     let trials = run(r#"{"grace_period":100,"reduction_factor":3}"#);
+    let (mut finished, mut stopped) = (0, 0);
     for (id, (pauses, ending, fuel)) in trials {
         assert!(pauses.is_empty());
         let levels = [100, 300, 900].map(|level| reached(id, level));
         match ending {
-            Some(Ending::Finished) => assert_eq!(fuel, levels[2], "trial {id}"),
-            Some(Ending::Stopped) => assert!(levels[..2].contains(&fuel), "trial {id}: {fuel}"),
+            Some(Ending::Finished) => {
+                assert_eq!(fuel, levels[2], "trial {id}");
+                finished += 1;
+            }
+            Some(Ending::Stopped) => {
+                assert!(levels[..2].contains(&fuel), "trial {id}: {fuel}");
+                stopped += 1;
+            }
             other => panic!("trial {id}: {other:?}"),
         }
     }
+    assert!(finished >= 2 && stopped >= 10, "{finished} and {stopped}");
 }

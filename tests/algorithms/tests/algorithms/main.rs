@@ -155,12 +155,6 @@ conformance!(
     tune_scheduler_hyperband::Hyperband,
     r#"{"bohb": true}"#
 );
-conformance!(pasha, tune_scheduler_pasha::Pasha, "{}");
-conformance!(
-    pasha_epsilon,
-    tune_scheduler_pasha::Pasha,
-    r#"{"epsilon": 0.05, "reduction_factor": 2}"#
-);
 conformance!(
     median_stopping,
     ByRule<tune_scheduler_median_stopping::MedianStopping>,

@@ -161,7 +161,6 @@ fn no_pair_up_to_40_leaves_only_paused_trials() {
 
 #[test]
 #[ignore = "a minute; docs/schedulers.md has its last output"]
-#[expect(clippy::print_stdout, reason = "its output is what it is for")]
 fn no_pair_up_to_300_leaves_only_paused_trials() {
     let start = Instant::now();
     let (pairs, runs, states) = every_pair(300);

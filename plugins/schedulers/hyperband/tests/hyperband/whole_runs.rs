@@ -66,7 +66,8 @@ struct Fate {
 }
 
 fn hits(one_of: u32, id: TrialId, salt: u32) -> bool {
-    one_of > 0 && (id.wrapping_mul(2_654_435_761) ^ salt).wrapping_mul(40_503) % one_of == 0
+    let mixed = (id.wrapping_mul(2_654_435_761) ^ salt).wrapping_mul(40_503);
+    one_of > 0 && mixed.is_multiple_of(one_of)
 }
 
 proptest! {

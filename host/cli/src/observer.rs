@@ -254,7 +254,9 @@ impl Watcher {
                     trial: *trial,
                     why: &failed.message,
                 },
-                Note::Rejected(text) | Note::Dropped(text) | Note::Plateau(text) => LiveEvent::Remark(text),
+                Note::Rejected(text) | Note::Dropped(text) | Note::Plateau(text) => {
+                    LiveEvent::Remark(text)
+                }
                 Note::Ended(id, ending) => {
                     self.ended_now += 1;
                     let trial = engine.trial(*id);

@@ -4,8 +4,8 @@
 
 use tune_plugin::{
     Condition, Config, Domain, Ending, FailureKind, Objective, Observation, Outcome, Parameter,
-    RealRange, Report, Searcher, Setup, Space, Stream, Suggestion, TrialId, Value,
-    WholeRange, parse_options,
+    RealRange, Report, Searcher, Setup, Space, Stream, Suggestion, TrialId, Value, WholeRange,
+    parse_options,
 };
 use tune_searcher_gp::GpSearch;
 

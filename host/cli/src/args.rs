@@ -131,6 +131,9 @@ pub(crate) struct ShowArgs {
     /// Print the log of the trial instead
     #[arg(long, requires = "trial")]
     pub(crate) log: bool,
+    /// Print how much of each limit was used instead of results
+    #[arg(long, conflicts_with = "log")]
+    pub(crate) usage: bool,
     #[command(flatten)]
     pub(crate) runs: RunsDir,
     #[command(flatten)]

@@ -6,10 +6,10 @@
 use std::path::Path;
 
 use tune_core::records::{Ending, Metric, TrialId};
-use tune_core::{Engine, EnginePlan, Entry, Handover, Ingredient, Origin, Phase, Trial};
+use tune_core::{Engine, EnginePlan, Entry, Handover, Ingredient, Origin, Phase, RowUsage, Trial};
 use tune_report::{
     BestReport, Branch, ComparedRun, ParentView, ReportView, RunView, Scope, Source, TrialStatus,
-    TrialView, best_trial,
+    TrialView, UsageFold, best_trial,
 };
 use tune_runner::Wall;
 use tune_store::{Header, PluginRecord, Row, RunReader, RunState, RunStatus};
@@ -138,6 +138,7 @@ impl History {
         let mut engine = Engine::new(plan.clone(), start_digest(&plan, &header.plugins)?)?;
         let mut clock = WallClock::default();
         let mut reports: Vec<Vec<ReportView>> = Vec::new();
+        let mut usage = UsageFold::default();
         for row in &rows {
             let damaged = |what: String| {
                 Failure::usage(format!(
@@ -153,6 +154,7 @@ impl History {
                 timestamp_ms: row.wall_ms,
                 step_us: row.step_us,
             };
+            usage.take(&entry, row.step_us, &RowUsage::from_bytes(&row.usage));
             reports.resize_with(engine.trials().len(), Vec::new);
             if let Some((trial, report)) = clock.report(&engine, &handover, wall)
                 && let Some(of_trial) = reports.get_mut(trial as usize)
@@ -177,6 +179,7 @@ impl History {
                 },
                 reports,
                 failure: trial.failure.as_ref().map(|failed| failed.message.clone()),
+                usage: usage.trial(trial.id),
             })
             .collect();
         let view = RunView {
@@ -193,6 +196,9 @@ impl History {
             trials,
             handovers: rows.len() as u64,
             digest: tune_core::hex(rows.last().map_or(engine.digest(), |row| &row.digest)),
+            limits: plan.limits.clone(),
+            searcher: usage.searcher,
+            scheduler: usage.scheduler,
         };
         Ok(Self {
             header,
@@ -391,6 +397,7 @@ mod tests {
                 wall_ms: 5_000,
                 step_us: 250_000,
                 log_end: 0,
+                usage: Vec::new(),
                 digest: handover.digest,
             });
         };

@@ -110,6 +110,7 @@ mod tests {
             status: TrialStatus::Finished,
             reports,
             failure: None,
+            usage: tune_report::TrialUse::default(),
         };
         let clone = Branch {
             reports: 3,
@@ -134,6 +135,9 @@ mod tests {
             ],
             handovers: 0,
             digest: String::new(),
+            limits: tune_core::Limits::default(),
+            searcher: tune_report::DeciderUse::default(),
+            scheduler: tune_report::DeciderUse::default(),
         }
     }
 

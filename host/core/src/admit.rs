@@ -21,10 +21,11 @@ pub const WALL_METRICS: [&str; 4] = [
     "checkpoint_bytes",
 ];
 
-fn bad(message: String) -> Failed {
+/// A failure told as those of the runtime are: who, doing what, of which kind, why, what to do.
+fn refused(plan: &EnginePlan, kind: FailureKind, why: &str, hint: &str) -> Failed {
     Failed {
-        kind: FailureKind::BadValue,
-        message,
+        kind,
+        message: format!("{}: step: {kind}: {why}\n  hint: {hint}", plan.trainable),
     }
 }
 
@@ -41,23 +42,29 @@ pub(crate) fn admit(
     tick: u64,
     memory_bytes: u64,
 ) -> Result<Report, Failed> {
+    let bad = |why: &str, hint: &str| refused(plan, FailureKind::BadValue, why, hint);
     for (i, metric) in report.metrics.iter().enumerate() {
         let name = metric.name.as_str();
         if RESERVED_METRICS.contains(&name) || WALL_METRICS.contains(&name) {
-            return Err(bad(format!(
-                "the trainable reported `{name}`, which the host fills in: rename the metric"
-            )));
+            return Err(bad(
+                &format!("it reported `{name}`, which the host fills in"),
+                "rename the metric",
+            ));
         }
         if report.metrics.iter().take(i).any(|m| m.name == metric.name) {
-            return Err(bad(format!("`{name}` stands twice in one report")));
+            return Err(bad(
+                &format!("`{name}` stands twice in one report"),
+                "report each metric once",
+            ));
         }
     }
     if report.cost.is_some() && !plan.virtual_cost {
-        return Err(Failed {
-            kind: FailureKind::Grant,
-            message: "the trainable reported a cost, which needs `virtual-cost = true` in [grants]"
-                .to_owned(),
-        });
+        return Err(refused(
+            plan,
+            FailureKind::Grant,
+            "it reported a cost, which is not granted",
+            "add `virtual-cost = true` to [grants]",
+        ));
     }
     let mut full = Report {
         metrics: Vec::with_capacity(report.metrics.len() + RESERVED_METRICS.len()),
@@ -111,14 +118,17 @@ fn check_names(plan: &EnginePlan, reported: &Report, full: &Report) -> Result<()
             } else {
                 names.join(", ")
             };
-            let why = if name.starts_with("fuel_") && !plan.metering.counts_fuel() {
-                format!("; `{name}` needs metering by fuel")
+            let hint = if name.starts_with("fuel_") && !plan.metering.counts_fuel() {
+                format!("`{name}` needs metering by fuel")
             } else {
-                String::new()
+                format!("name a metric that is reported as {role}, or report it in every step")
             };
-            return Err(bad(format!(
-                "the {role} `{name}` was not reported; the trainable reported {names}{why}"
-            )));
+            return Err(refused(
+                plan,
+                FailureKind::BadValue,
+                &format!("the {role} `{name}` was not reported; it reported {names}"),
+                &hint,
+            ));
         }
     }
     Ok(())
@@ -129,15 +139,24 @@ fn check_axis(plan: &EnginePlan, trial: &Trial, full: &Report) -> Result<(), Fai
     let axis = &plan.time_attr;
     let now = full.get(axis).unwrap_or(f64::NAN);
     if !now.is_finite() {
-        return Err(bad(format!("trial {}: `{axis}` is {now}", trial.id)));
+        return Err(refused(
+            plan,
+            FailureKind::BadValue,
+            &format!("trial {}: `{axis}` is {now}", trial.id),
+            "`time_attr` measures the resource that the trial used: report a finite number",
+        ));
     }
     // Of the state that the step began with: after an exploit that is the donor's.
     match trial.axis {
-        Some(before) if now < before => Err(bad(format!(
-            "trial {}: `{axis}` went back from {before} to {now}; it measures the resource that the \
-             trial used and must not decrease",
-            trial.id
-        ))),
+        Some(before) if now < before => Err(refused(
+            plan,
+            FailureKind::BadValue,
+            &format!(
+                "trial {}: `{axis}` went back from {before} to {now}",
+                trial.id
+            ),
+            "`time_attr` measures the resource that the trial used and must not decrease",
+        )),
         _ => Ok(()),
     }
 }

@@ -18,6 +18,7 @@ impl Turnover<'_> {
         }
         let mut waiting = false;
         let mut last = Next::Idle;
+        let illegal = self.engine.illegal_actions;
         while self.engine.flight.len() < self.engine.plan.slots as usize {
             last = self.fill_slot(&mut waiting)?;
             if matches!(last, Next::Idle | Next::Done) {
@@ -33,13 +34,27 @@ impl Turnover<'_> {
             self.engine.finished = true;
             return Ok(());
         }
-        Err(Stop::Deadlock(self.deadlock(waiting)))
+        let illegal = self.engine.illegal_actions - illegal;
+        Err(Stop::Deadlock(self.deadlock(waiting, illegal)))
     }
 
-    /// Nothing is in flight and nothing was chosen: why?
-    fn deadlock(&self, waiting: bool) -> String {
+    /// Nothing is in flight and nothing was chosen: why? `illegal`: answers that could not be carried
+    /// out meanwhile.
+    fn deadlock(&self, waiting: bool, illegal: u32) -> String {
         let counts = self.engine.counts;
-        if waiting {
+        let dropped = self.out.notes.iter().rev().find_map(|note| match note {
+            Note::Dropped(reason) => Some(reason),
+            _ => None,
+        });
+        if illegal > 0
+            && let Some(last) = dropped
+        {
+            format!(
+                "{} paused and {} pending, nothing runs, and {illegal} answers of the scheduler `{}` \
+                 cannot be carried out, the last one: {last}",
+                counts.paused, counts.pending, self.engine.plan.scheduler.0
+            )
+        } else if waiting {
             format!(
                 "the searcher `{}` says `wait` while nothing runs\n  hint: it may wait only for \
                  results of trials that run",

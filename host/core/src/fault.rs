@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tune_space::FailureKind;
 
+use crate::Usage;
+
 /// A failed call into a plugin: who, doing what, of which kind, why, and what to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("{plugin} {version}: {operation}: {kind}: {message}")]
@@ -25,6 +27,9 @@ pub struct PluginFault {
     pub last_log: Vec<String>,
     /// What to do about it.
     pub hint: String,
+    /// What the instance had used when it failed.
+    #[serde(default)]
+    pub usage: Usage,
 }
 
 impl PluginFault {

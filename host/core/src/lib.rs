@@ -23,6 +23,7 @@ mod plateau;
 pub mod seeds;
 mod stop;
 mod trial;
+mod usage;
 
 pub use admit::{RESERVED_METRICS, WALL_METRICS};
 pub use counts::Counts;
@@ -43,3 +44,4 @@ pub use stop::Stop;
 pub use trial::{Best, Phase, StepRecord, Trial, fingerprint};
 /// The plain records of the contract, shared with plugins.
 pub use tune_space as records;
+pub use usage::{CallUsage, RowUsage, Usage};

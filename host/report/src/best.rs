@@ -100,6 +100,7 @@ mod tests {
                 })
                 .collect(),
             failure: None,
+            usage: crate::TrialUse::default(),
         }
     }
 

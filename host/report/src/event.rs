@@ -112,7 +112,10 @@ pub fn line(event: &LiveEvent<'_>) -> String {
             )
         }
         LiveEvent::Retried { trial, why } => {
-            format!("trial {trial} is tried again: {}", first_line(why))
+            format!(
+                "trial {trial} is tried again from its last state: {}",
+                first_line(why)
+            )
         }
         LiveEvent::Ended {
             trial,

@@ -7,13 +7,14 @@ use tune_store::RunSummary;
 
 use crate::best::{BestReport, Scope, best_of_trial, best_trial};
 use crate::lineage::{CloneView, Stretch, ValueChange, clones, lineage};
+use crate::usage::{decider_limits, trial_limits, usage_json};
 use crate::{Comparison, ReportView, RunView, TrialStatus, TrialView};
 
 /// `{"name", "path", "parent", "status", "reason", "metric", "mode", "digest", "handovers",
 /// "counts", "best", "trials", "clones"}`; `parent` is null or `{"run", "trial", "iteration"}`, what
 /// the run is a fork of; `best` as of [`best_json`], each trial as of [`trial_json`] without reports,
 /// each clone `{"sequence", "trial", "at", "source", "iteration", "changes"}`; a change is `{"name",
-/// "before", "after"}`.
+/// "before", "after"}`; and `"usage"`: `{"searcher", "scheduler"}`, each as of [`usage_json`].
 #[must_use]
 pub fn run_json(run: &RunView) -> Value {
     let counts = run.counts();
@@ -48,6 +49,10 @@ pub fn run_json(run: &RunView) -> Value {
             .map(|trial| trial_json(run, trial, false))
             .collect::<Vec<_>>(),
         "clones": clones(run).iter().map(clone_json).collect::<Vec<_>>(),
+        "usage": {
+            "searcher": usage_json(&decider_limits(&run.limits, &run.searcher)),
+            "scheduler": usage_json(&decider_limits(&run.limits, &run.scheduler)),
+        },
     })
 }
 
@@ -100,7 +105,7 @@ pub fn best_json(run: &RunView, scope: Scope) -> Value {
     })
 }
 
-/// `{"id", "status", "failure_kind", "failure", "config", "iterations", "best", "last"}` and, when
+/// `{"id", "status", "failure_kind", "failure", "config", "iterations", "best", "last", "usage"}` and, when
 /// asked for, `"reports"`: a list of `{"iteration", "metrics"}`, and `"lineage"`: the way that led to
 /// the present state, a list of `{"trial", "from", "to", "changes"}`. `best` is `{"iteration", "value"}`
 /// or null, `last` the metrics of the last report or null.
@@ -122,6 +127,7 @@ pub fn trial_json(run: &RunView, trial: &TrialView, reports: bool) -> Value {
             json!({ "iteration": iteration, "value": value })
         }),
         "last": trial.reports.last().map(|r| metrics_json(&r.metrics)),
+        "usage": usage_json(&trial_limits(&run.limits, &trial.usage)),
     });
     if reports && let Some(object) = value.as_object_mut() {
         object.insert(

@@ -22,6 +22,8 @@ mod table;
 mod tensorboard;
 mod text;
 mod trials;
+mod usage;
+mod usage_fold;
 mod view;
 
 pub use best::{BestReport, Scope, best_of_trial, best_trial, ranking};
@@ -43,4 +45,9 @@ pub use style::Style;
 pub use table::{Column, Table};
 pub use text::{clean, columns, cut};
 pub use trials::{trial_details, trials_table};
+pub use usage::{
+    DeciderUse, LimitUse, TrialUse, decider_limits, run_usage, trial_limits, usage_json,
+    usage_line, usage_table,
+};
+pub use usage_fold::UsageFold;
 pub use view::{Branch, Counts, ParentView, ReportView, RunView, Source, TrialStatus, TrialView};

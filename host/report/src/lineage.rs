@@ -281,6 +281,7 @@ mod tests {
             status: TrialStatus::Running,
             reports: reports.collect(),
             failure: None,
+            usage: crate::TrialUse::default(),
         }
     }
 
@@ -321,6 +322,9 @@ mod tests {
             trials,
             handovers: 10,
             digest: String::new(),
+            limits: tune_core::Limits::default(),
+            searcher: crate::DeciderUse::default(),
+            scheduler: crate::DeciderUse::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::lineage::{lineage, lineage_table};
 use crate::style::Style;
 use crate::table::{Column, Table};
 use crate::text::{clean, cut};
+use crate::usage::{trial_limits, usage_table};
 use crate::{RunView, TrialView, short};
 
 /// A value of a configuration as tables show it.
@@ -158,6 +159,11 @@ pub fn trial_details(run: &RunView, trial: &TrialView, width: usize, color: bool
                 .map(|line| Style::Red.paint(&cut(&clean(line), width), color)),
         );
     }
+    let used = usage_table(&trial_limits(&run.limits, &trial.usage), width, color);
+    if !used.is_empty() {
+        lines.push(String::new());
+        lines.extend(used);
+    }
     let way = lineage_table(&lineage(run, trial), width, color);
     if !way.is_empty() {
         lines.push(String::new());
@@ -249,6 +255,7 @@ mod tests {
                 reports: reports.collect(),
                 failure: matches!(status, TrialStatus::Failed(_))
                     .then(|| "digits: step: trap\n  hint: look".to_owned()),
+                usage: crate::TrialUse::default(),
             }
         };
         RunView {
@@ -268,6 +275,9 @@ mod tests {
             ],
             handovers: 6,
             digest: "ab".repeat(32),
+            limits: tune_core::Limits::default(),
+            searcher: crate::DeciderUse::default(),
+            scheduler: crate::DeciderUse::default(),
         }
     }
 
@@ -321,8 +331,14 @@ mod tests {
     #[test]
     fn the_json_forms_of_runs_and_trials() {
         let run = run();
+        let mut without_usage = trial_json(&run, &run.trials[1], true);
+        let usage = without_usage.as_object_mut().unwrap().remove("usage");
         assert_eq!(
-            trial_json(&run, &run.trials[1], true),
+            usage.unwrap()["memory"],
+            serde_json::json!({ "used": 0, "limit": 256 << 20 })
+        );
+        assert_eq!(
+            without_usage,
             serde_json::json!({
                 "id": 1,
                 "status": "failed",

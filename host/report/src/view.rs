@@ -1,6 +1,9 @@
 //! A run as the views see it: plain records, filled in by whoever folded the journal.
 
+use tune_core::Limits;
 use tune_core::records::{Config, FailureKind, Metric, Objective};
+
+use crate::usage::{DeciderUse, TrialUse};
 
 /// Where a trial stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +119,8 @@ pub struct TrialView {
     pub reports: Vec<ReportView>,
     /// Why it failed, over several lines, if it did.
     pub failure: Option<String>,
+    /// What it used.
+    pub usage: TrialUse,
 }
 
 impl TrialView {
@@ -184,6 +189,12 @@ pub struct RunView {
     pub handovers: u64,
     /// The decision digest, in hexadecimal digits.
     pub digest: String,
+    /// What trials, searcher and scheduler may use.
+    pub limits: Limits,
+    /// What the searcher used.
+    pub searcher: DeciderUse,
+    /// What the scheduler used.
+    pub scheduler: DeciderUse,
 }
 
 impl RunView {

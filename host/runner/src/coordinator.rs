@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tune_core::records::TrialId;
-use tune_core::{Engine, Event, Order, Point};
+use tune_core::{Engine, Event, Order, Point, Usage};
 use tune_runtime::{Control, StagedArtifact};
 use tune_store::{Artifact, Attachments, LogOf};
 
@@ -17,6 +17,7 @@ use crate::plugins::Plugins;
 use crate::record::{Record, is_external, unix_ms};
 use crate::saving::Saving;
 use crate::states::States;
+use crate::usage_book::UsageBook;
 use crate::{How, Observer, RunError, Shutdown, Wall};
 
 /// The coordinator looks at clocks and requests at least this often.
@@ -27,6 +28,7 @@ struct Delivery {
     log: Vec<u8>,
     artifacts: Vec<StagedArtifact>,
     took: Duration,
+    usage: Usage,
 }
 
 pub(crate) struct Coordinator<'a> {
@@ -39,6 +41,7 @@ pub(crate) struct Coordinator<'a> {
     pub(crate) running: BTreeMap<TrialId, Arc<Control>>,
     /// Of steps that ended and wait for their turn.
     delivered: BTreeMap<TrialId, Delivery>,
+    pub(crate) usage: UsageBook,
     pub(crate) record: Record<'a>,
     pub(crate) observer: &'a mut dyn Observer,
     pub(crate) shutdown: &'a Arc<Shutdown>,
@@ -68,6 +71,7 @@ impl<'a> Coordinator<'a> {
             saving: outfit.saving,
             running: BTreeMap::new(),
             delivered: BTreeMap::new(),
+            usage: UsageBook::default(),
             record: outfit.record,
             observer: outfit.observer,
             shutdown: outfit.shutdown,
@@ -198,6 +202,7 @@ impl<'a> Coordinator<'a> {
                 log: done.log,
                 artifacts: done.artifacts,
                 took: done.took,
+                usage: done.usage,
             },
         );
         self.engine.arrived(trial, done.end);
@@ -223,11 +228,12 @@ impl<'a> Coordinator<'a> {
                 .as_ref()
                 .map_or(0, |d| u64::try_from(d.took.as_micros()).unwrap_or(u64::MAX)),
         };
+        let step = trial.zip(delivery.as_ref().map(|d| d.usage));
+        let usage = self.usage.row(step, self.plugins.usage());
         let attachments = self.attachments(trial, delivery);
         let durable = external || (arrival && !handover.effects.is_empty());
-        let people = (wall.timestamp_ms, wall.step_us);
         self.record
-            .take(&handover, trial, attachments, people, durable)?;
+            .take(&handover, trial, attachments, (wall, usage), durable)?;
         if let (Some(trial), Some(_)) = (trial, &handover.report) {
             self.states.upkeep.reported(trial, handover.sequence);
         }

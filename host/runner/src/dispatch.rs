@@ -87,6 +87,7 @@ impl Coordinator<'_> {
 
     /// The trial has ended: nothing of it is needed any more.
     pub(crate) fn forget(&mut self, trial: TrialId) -> Result<(), RunError> {
+        self.usage.forget(trial);
         self.states.undefer(trial);
         if let Some(instance) = self.states.forget(trial) {
             self.executor.clear(instance);

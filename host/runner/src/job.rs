@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tune_core::records::{Change, TrialId};
-use tune_core::{Failed, PluginFault, StepEnd, Stop};
+use tune_core::records::{Change, FailureKind, TrialId};
+use tune_core::{Failed, Limits, PluginFault, StepEnd, Stop, Usage};
 use tune_runtime::{Control, StagedArtifact, Trial};
 
 use crate::blueprint::{BadBase, Blueprint, Unbuilt};
@@ -52,6 +52,7 @@ pub(crate) struct Done {
     pub(crate) log: Vec<u8>,
     pub(crate) artifacts: Vec<StagedArtifact>,
     pub(crate) took: Duration,
+    pub(crate) usage: Usage,
     /// Not a step's end but a reason why it cannot begin so.
     pub(crate) hindrance: Option<Hindrance>,
 }
@@ -81,6 +82,7 @@ impl Done {
             log: Vec::new(),
             artifacts: Vec::new(),
             took: Duration::ZERO,
+            usage: Usage::default(),
             hindrance: None,
         }
     }
@@ -93,10 +95,7 @@ impl Factory {
             hook(job.trial);
         }
         let mut done = Done::lost(&job);
-        let wall = self
-            .limits
-            .wall_per_step
-            .min(self.limits.wall_per_trial.saturating_sub(job.wall_used));
+        let (wall, limit) = deadline(&self.limits, job.wall_used);
         if let Some(wanted) = job.capture {
             job.control.arm(Duration::MAX);
             captured(match job.body.instance() {
@@ -124,6 +123,7 @@ impl Factory {
                 let result = step(&mut trial, job.tick, job.change.as_ref());
                 done.end.fuel = trial.fuel_burned();
                 done.end.memory_bytes = trial.memory_bytes();
+                done.usage = trial.usage();
                 done.log = trial.take_log();
                 match result {
                     Ok(report) => {
@@ -131,12 +131,13 @@ impl Factory {
                         done.artifacts = trial.take_artifacts();
                         done.instance = Some(trial);
                     }
-                    Err(fault) => done.end.result = Err(failed(&fault)),
+                    Err(fault) => done.end.result = Err(failed(fault, limit)),
                 }
             }
             Err(Unbuilt::Fault(fault, fuel, log)) => {
                 done.end.fuel = fuel;
-                done.end.result = Err(failed(&fault));
+                done.usage = fault.usage;
+                done.end.result = Err(failed(fault, limit));
                 done.log = log;
             }
             Err(Unbuilt::Mismatch(stop)) => done.hindrance = Some(Hindrance::Mismatch(stop)),
@@ -147,7 +148,22 @@ impl Factory {
     }
 }
 
-fn failed(fault: &PluginFault) -> Failed {
+/// The wall time of a step, and the limit that it comes from.
+fn deadline(limits: &Limits, used: Duration) -> (Duration, &'static str) {
+    let left = limits.wall_per_trial.saturating_sub(used);
+    if left < limits.wall_per_step {
+        (left, "wall_per_trial")
+    } else {
+        (limits.wall_per_step, "wall_per_step")
+    }
+}
+
+/// `limit`: what a wall deadline came from.
+fn failed(mut fault: Box<PluginFault>, limit: &str) -> Failed {
+    if fault.kind == FailureKind::Deadline {
+        fault.message.push_str(&format!(" ({limit})"));
+        fault.hint = format!("raise `{limit}` in [limits], or make a step do less");
+    }
     Failed {
         kind: fault.kind,
         message: fault.details(),

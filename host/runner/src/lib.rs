@@ -25,6 +25,7 @@ mod stage;
 mod state_file;
 mod states;
 mod upkeep;
+mod usage_book;
 mod vault;
 mod writer;
 

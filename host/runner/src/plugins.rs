@@ -4,7 +4,7 @@ use tune_core::records::{
     Action, Config, Creation, Failure, FailureKind, Observation, Outcome, Report, Suggestion,
     TrialId, TrialState, Turn,
 };
-use tune_core::{Deciders, PluginFault, Stop};
+use tune_core::{CallUsage, Deciders, PluginFault, Stop};
 use tune_runtime::{SchedulerInstance, SearcherInstance, Snapshot, SnapshotError};
 
 /// The sandboxed searcher and scheduler of a run.
@@ -24,6 +24,11 @@ impl Plugins {
         self.searcher
             .memory_bytes()
             .saturating_add(self.scheduler.memory_bytes())
+    }
+
+    /// The most that a call of each used so far, the searcher first.
+    pub(crate) fn usage(&self) -> [CallUsage; 2] {
+        [self.searcher.usage(), self.scheduler.usage()]
     }
 
     /// What both logged since the last call, the searcher's first.

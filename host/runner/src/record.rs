@@ -3,10 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tune_core::records::TrialId;
-use tune_core::{Engine, Entry, Event, Handover, Stop};
+use tune_core::{Engine, Entry, Event, Handover, RowUsage, Stop};
 use tune_store::{Attachments, Journal, Row};
 
-use crate::{Difference, RunError};
+use crate::{Difference, RunError, Wall};
 
 /// Where handovers go.
 pub(crate) enum Record<'a> {
@@ -49,7 +49,7 @@ impl Record<'_> {
         handover: &Handover,
         trial: Option<TrialId>,
         attachments: Attachments,
-        (wall_ms, step_us): (u64, u64),
+        (wall, usage): (Wall, RowUsage),
         external: bool,
     ) -> Result<(), RunError> {
         match self {
@@ -63,9 +63,10 @@ impl Record<'_> {
                     trial,
                     kind: handover.entry.event.kind().to_owned(),
                     body,
-                    wall_ms,
-                    step_us,
+                    wall_ms: wall.timestamp_ms,
+                    step_us: wall.step_us,
                     log_end: 0,
+                    usage: usage.to_bytes(),
                     digest: handover.digest,
                 };
                 journal.append(row, attachments)?;

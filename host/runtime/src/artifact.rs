@@ -30,6 +30,12 @@ pub(crate) struct Artifacts {
     staged: Vec<StagedArtifact>,
     /// Size of every file, staged bytes included.
     sizes: BTreeMap<String, u64>,
+    /// Their sum.
+    used: u64,
+    /// The most bytes and files there were or should have been since the present step began.
+    most: (u64, usize),
+    /// Something was refused in the present step.
+    refused: bool,
     max_bytes: u64,
     max_count: usize,
 }
@@ -40,6 +46,9 @@ impl Artifacts {
             granted,
             staged: Vec::new(),
             sizes: BTreeMap::new(),
+            used: 0,
+            most: (0, 0),
+            refused: false,
             max_bytes: limits.artifact_bytes,
             max_count: limits.artifact_count as usize,
         }
@@ -50,6 +59,7 @@ impl Artifacts {
         let nothing = Self {
             staged: Vec::new(),
             sizes: BTreeMap::new(),
+            used: 0,
             ..*self
         };
         std::mem::replace(self, nothing)
@@ -63,7 +73,38 @@ impl Artifacts {
     /// Goes on with files of these sizes and nothing staged.
     pub(crate) fn restore(&mut self, sizes: BTreeMap<String, u64>) {
         self.staged.clear();
+        self.used = sizes.values().sum();
         self.sizes = sizes;
+    }
+
+    /// The most bytes and files there were, or should have been, since the present step began.
+    pub(crate) fn most(&self) -> (u64, usize) {
+        self.most
+    }
+
+    /// A step begins: what is there now is the most so far.
+    pub(crate) fn begin(&mut self) {
+        self.most = (self.used, self.sizes.len());
+        self.refused = false;
+    }
+
+    /// Which limit the first refusal of a step was about: the contract's error has no room for it.
+    fn first_refusal(&mut self) -> Option<String> {
+        if std::mem::replace(&mut self.refused, true) {
+            return None;
+        }
+        let ((bytes, files), max) = (self.most, (self.max_bytes, self.max_count));
+        Some(if files > max.1 {
+            format!(
+                "{files} artifacts wanted, {} allowed (artifact_count)",
+                max.1
+            )
+        } else {
+            format!(
+                "{bytes} bytes of artifacts wanted, {} allowed (artifact_bytes)",
+                max.0
+            )
+        })
     }
 
     /// What was staged since the last take.
@@ -76,13 +117,21 @@ impl Artifacts {
             return Err(ArtifactError::BadName(name));
         }
         let old = self.sizes.get(&name).copied();
-        let used: u64 = self.sizes.values().sum();
         let freed = if append { 0 } else { old.unwrap_or(0) };
-        let left = self.max_bytes.saturating_sub(used - freed);
-        let is_new = old.is_none();
-        if bytes.len() as u64 > left || (is_new && self.sizes.len() >= self.max_count) {
-            return Err(ArtifactError::OverLimit(left));
+        let others = self.used.saturating_sub(freed);
+        let used = others.saturating_add(bytes.len() as u64);
+        let files = self.sizes.len() + usize::from(old.is_none());
+        self.most = (self.most.0.max(used), self.most.1.max(files));
+        if files > self.max_count {
+            // However many bytes are left, none can go into another file.
+            return Err(ArtifactError::OverLimit(0));
         }
+        if used > self.max_bytes {
+            return Err(ArtifactError::OverLimit(
+                self.max_bytes.saturating_sub(others),
+            ));
+        }
+        self.used = used;
         let before = if append { old.unwrap_or(0) } else { 0 };
         self.sizes.insert(name.clone(), before + bytes.len() as u64);
         match self.staged.iter_mut().find(|s| s.name == name) {
@@ -147,7 +196,13 @@ impl StoreData {
             return Err(Denied("artifact").into());
         }
         self.charge(bytes.len() as u64);
-        Ok(self.artifacts.stage(name, bytes, append))
+        let answer = self.artifacts.stage(name, bytes, append);
+        if matches!(answer, Err(ArtifactError::OverLimit(_)))
+            && let Some(note) = self.artifacts.first_refusal()
+        {
+            self.log.lock().note(&note);
+        }
+        Ok(answer)
     }
 }
 
@@ -213,7 +268,16 @@ mod tests {
         assert!(matches!(left, ArtifactError::OverLimit(4)));
         artifacts.stage("m".into(), vec![0; 10], false).unwrap();
         artifacts.stage("n".into(), vec![], false).unwrap();
-        assert!(artifacts.stage("o".into(), vec![], false).is_err());
+        // Files, not bytes, are what is short now.
+        artifacts.stage("m".into(), vec![], false).unwrap();
+        let left = artifacts.stage("o".into(), vec![], false).unwrap_err();
+        assert!(matches!(left, ArtifactError::OverLimit(0)));
+        assert_eq!(artifacts.most(), (11, 3), "what was wanted in vain");
+        let note = artifacts.first_refusal().unwrap();
+        assert!(note.contains("3 artifacts wanted, 2 allowed"), "{note}");
+        assert_eq!(artifacts.first_refusal(), None, "said once a step");
+        artifacts.begin();
+        assert_eq!(artifacts.most(), (0, 2));
     }
 
     #[test]

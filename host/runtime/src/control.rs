@@ -23,6 +23,8 @@ pub struct Control {
     cancelled: AtomicBool,
     /// Nanoseconds after `epoch`; `u64::MAX` is none.
     deadline: AtomicU64,
+    /// Nanoseconds from the arming to the deadline.
+    wall: AtomicU64,
     epoch: Instant,
     burned: AtomicU64,
     publishes: AtomicBool,
@@ -46,6 +48,7 @@ impl Control {
         Self {
             cancelled: AtomicBool::new(false),
             deadline: AtomicU64::new(u64::MAX),
+            wall: AtomicU64::new(u64::MAX),
             epoch: Instant::now(),
             burned: AtomicU64::new(0),
             publishes: AtomicBool::new(true),
@@ -57,6 +60,8 @@ impl Control {
 
     /// Begins a step: nothing burned yet, and it must be over in `wall`.
     pub fn arm(&self, wall: Duration) {
+        let nanos = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
+        self.wall.store(nanos, Ordering::Release);
         let end = self.epoch.elapsed().saturating_add(wall).as_nanos();
         let end = u64::try_from(end).unwrap_or(u64::MAX);
         self.deadline.store(end, Ordering::Release);
@@ -126,6 +131,11 @@ impl Control {
         } else {
             Ok(())
         }
+    }
+
+    /// The time that the present step was given.
+    pub(crate) fn wall(&self) -> Duration {
+        Duration::from_nanos(self.wall.load(Ordering::Acquire))
     }
 
     /// Time to the deadline; none without one.

@@ -1,8 +1,10 @@
 //! Turns what ended a call into an account for people: which plugin, doing what, of which kind,
 //! why, where in the guest, what it said last, and what to do.
 
-use tune_core::PluginFault;
+use std::time::Duration;
+
 use tune_core::records::FailureKind;
+use tune_core::{PluginFault, Usage};
 use tune_snapshot::HostMemoryError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -51,6 +53,10 @@ pub(crate) struct Scene<'a> {
     pub(crate) hostcall_bytes: u64,
     /// Handles that it may hold.
     pub(crate) handles: u32,
+    /// What the instance has used.
+    pub(crate) usage: Usage,
+    /// Wall time that it was given.
+    pub(crate) wall: Duration,
 }
 
 /// wasmtime's words when one call copies more than `hostcall_bytes`; the error has no public type.
@@ -82,6 +88,7 @@ pub(crate) fn explain(error: &wasmtime::Error, scene: Scene<'_>) -> Box<PluginFa
         backtrace,
         last_log: scene.last_log,
         hint,
+        usage: scene.usage,
     })
 }
 
@@ -118,11 +125,11 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
         );
     }
     if let Some(bad) = error.downcast_ref::<BadValue>() {
-        return of(
-            FailureKind::BadValue,
-            bad.to_string(),
-            "the answer of the plugin is outside the bounds of the contract",
-        );
+        let hint = match bad.limit {
+            Some(limit) => format!("raise `{limit}` in [limits], or let the plugin answer less"),
+            None => "the answer of the plugin is outside the bounds of the contract".to_owned(),
+        };
+        return (FailureKind::BadValue, bad.to_string(), hint);
     }
     if let Some(excess) = error.downcast_ref::<Excess>() {
         return (
@@ -134,7 +141,12 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
     if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
         return of(
             FailureKind::Deadline,
-            interrupted.to_string(),
+            match interrupted {
+                Interrupted::Cancelled => interrupted.to_string(),
+                Interrupted::Deadline => {
+                    format!("{interrupted}: it may take {:?}", scene.wall)
+                }
+            },
             match interrupted {
                 Interrupted::Cancelled => "its result was no longer wanted",
                 Interrupted::Deadline => {
@@ -272,6 +284,8 @@ mod tests {
                 fuel: ("fuel_per_step", 7),
                 hostcall_bytes: 100,
                 handles: 10,
+                usage: Usage::default(),
+                wall: Duration::from_secs(7),
             },
         )
     }

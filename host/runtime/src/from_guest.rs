@@ -8,18 +8,28 @@ use crate::bindings::{scheduler, searcher, types as wit};
 
 /// An answer outside its bounds.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct BadValue(String);
+#[error("{what}")]
+pub(crate) struct BadValue {
+    what: String,
+    /// The limit that it is over, by its name in `[limits]`.
+    pub(crate) limit: Option<&'static str>,
+}
 
 /// An interface whose functions have other types than the contract's.
 pub(crate) fn mismatch(error: &wasmtime::Error) -> BadValue {
-    BadValue(format!(
-        "its functions have other types than the contract's: {error:#}"
-    ))
+    BadValue {
+        what: format!("its functions have other types than the contract's: {error:#}"),
+        limit: None,
+    }
 }
 
-fn bad<T>(message: String) -> Result<T, BadValue> {
-    Err(BadValue(message))
+fn bad<T>(what: String) -> Result<T, BadValue> {
+    Err(BadValue { what, limit: None })
+}
+
+fn over<T>(limit: &'static str, what: String) -> Result<T, BadValue> {
+    let limit = Some(limit);
+    Err(BadValue { what, limit })
 }
 
 /// Bytes of a message or description for people: a screen full.
@@ -71,12 +81,15 @@ impl Bounds<'_> {
             return bad(format!("the name of a {what} is empty"));
         }
         if name.len() > self.0.name_bytes as usize {
-            return bad(format!(
-                "the name of a {what} has {} bytes, {} are allowed: `{}...`",
-                name.len(),
-                self.0.name_bytes,
-                message(name.get(..name.floor_char_boundary(32)).unwrap_or_default())
-            ));
+            return over(
+                "name_bytes",
+                format!(
+                    "the name of a {what} has {} bytes, {} are allowed: `{}...`",
+                    name.len(),
+                    self.0.name_bytes,
+                    message(name.get(..name.floor_char_boundary(32)).unwrap_or_default())
+                ),
+            );
         }
         if name.chars().any(char::is_control) {
             return bad(format!(
@@ -87,15 +100,26 @@ impl Bounds<'_> {
         Ok(name)
     }
 
-    fn count(self, what: &str, count: usize, allowed: u32) -> Result<(), BadValue> {
+    fn count(
+        self,
+        limit: &'static str,
+        what: &str,
+        count: usize,
+        allowed: u32,
+    ) -> Result<(), BadValue> {
         if count > allowed as usize {
-            return bad(format!("{count} {what}, {allowed} are allowed"));
+            return over(limit, format!("{count} {what}, {allowed} are allowed"));
         }
         Ok(())
     }
 
     pub(crate) fn report(self, report: wit::Report) -> Result<plain::Report, BadValue> {
-        self.count("metrics in a report", report.metrics.len(), self.0.metrics)?;
+        self.count(
+            "metrics",
+            "metrics in a report",
+            report.metrics.len(),
+            self.0.metrics,
+        )?;
         let mut metrics = Vec::with_capacity(report.metrics.len());
         for metric in report.metrics {
             metrics.push(plain::Metric {
@@ -118,11 +142,14 @@ impl Bounds<'_> {
             wit::Value::Text(t) | wit::Value::Structured(t)
                 if t.len() > self.0.text_bytes as usize =>
             {
-                return bad(format!(
-                    "the value of `{name}` has {} bytes, {} are allowed",
-                    t.len(),
-                    self.0.text_bytes
-                ));
+                return over(
+                    "text_bytes",
+                    format!(
+                        "the value of `{name}` has {} bytes, {} are allowed",
+                        t.len(),
+                        self.0.text_bytes
+                    ),
+                );
             }
             wit::Value::Text(t) => plain::Value::Text(t),
             wit::Value::Structured(j) => plain::Value::Structured(j),
@@ -131,6 +158,7 @@ impl Bounds<'_> {
 
     fn config(self, config: wit::Config) -> Result<plain::Config, BadValue> {
         self.count(
+            "parameters",
             "parameters in a configuration",
             config.len(),
             self.0.parameters,
@@ -169,7 +197,12 @@ impl Bounds<'_> {
     ) -> Result<Vec<plain::Action>, BadValue> {
         use plain::Action as P;
         use scheduler::Action as W;
-        self.count("actions in one answer", actions.len(), self.0.actions)?;
+        self.count(
+            "actions",
+            "actions in one answer",
+            actions.len(),
+            self.0.actions,
+        )?;
         actions
             .into_iter()
             .map(|action| {

@@ -61,6 +61,11 @@ impl Handles {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
+    /// Slots that are not empty.
+    fn taken(&self) -> u32 {
+        u32::try_from(self.slots.len().saturating_sub(self.free.len())).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn get(&self, slot: u32) -> Option<Handle> {
         self.slots.get(slot as usize).copied().flatten()
     }
@@ -155,6 +160,8 @@ pub(crate) struct Ledger {
     lost: Option<&'static str>,
     /// The table is being rebuilt: what is dropped is the rebuilder's affair.
     rebuilding: bool,
+    /// The most handles held at once since the present step began.
+    most: u32,
 }
 
 impl Ledger {
@@ -171,6 +178,17 @@ impl Ledger {
     pub(crate) fn made(&mut self, handle: Handle, resource: u32) {
         let slot = self.handles.insert(handle);
         self.slot_of.insert(resource, slot);
+        self.most = self.most.max(self.handles.taken());
+    }
+
+    /// The most handles held at once since the present step began.
+    pub(crate) fn most(&self) -> u32 {
+        self.most
+    }
+
+    /// A step begins: the handles that are held now are the most so far.
+    pub(crate) fn begin(&mut self) {
+        self.most = self.handles.taken();
     }
 
     /// The slot of a resource that the guest holds.
@@ -205,6 +223,7 @@ impl Ledger {
             slot_of,
             lost: None,
             rebuilding: false,
+            most: self.most,
         };
     }
 }
@@ -235,6 +254,10 @@ mod tests {
         ledger.made(OUT, 201);
         ledger.made(OUT, 202);
         assert_eq!((ledger.slot(201), ledger.slot(202)), (Some(1), Some(4)));
+        assert_eq!(ledger.most(), 5);
+        ledger.dropped(202);
+        ledger.begin();
+        assert_eq!(ledger.most(), 4);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use tune_core::records::FailureKind;
-use tune_core::{Limits, PluginFault};
+use tune_core::{CallUsage, Limits, PluginFault, Usage};
 use tune_snapshot::{Collector, MemoryView};
 use wasmtime::Store;
 
@@ -16,7 +16,9 @@ use crate::fault::{Scene, explain, host_memory};
 use crate::from_guest::mismatch;
 use crate::linked::Linked;
 use crate::log::SharedLog;
-use crate::store::{Account, StoreData, StoreParts, burned, give_fuel, new_store, on_account};
+use crate::store::{
+    Account, StoreData, StoreParts, begin, burned, give_fuel, new_store, on_account,
+};
 
 /// An amount of fuel and the limit that it comes from.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,7 @@ pub(crate) struct Instance<G> {
     fuel: Fuel,
     burned: u64,
     memory_bytes: u64,
+    usage: Usage,
     hostcall_bytes: u64,
     handles: u32,
 }
@@ -72,6 +75,7 @@ impl<G> Instance<G> {
             fuel,
             burned: 0,
             memory_bytes: 0,
+            usage: Usage::default(),
             hostcall_bytes: parts.limits.hostcall_bytes,
             handles: parts.limits.handles,
         };
@@ -119,7 +123,7 @@ impl<G> Instance<G> {
         self.fuel = fuel;
         self.burned = 0;
         if let Some(live) = &mut self.live
-            && give_fuel(&mut live.store, fuel.amount, 0).is_err()
+            && begin(&mut live.store, fuel.amount).is_err()
         {
             self.live = None;
         }
@@ -192,6 +196,7 @@ impl<G> Instance<G> {
 
     pub(crate) fn measure_memory(&mut self, store: &Store<StoreData>) {
         self.memory_bytes = store.data().limiter.memory_bytes();
+        self.usage = store.data().usage();
     }
 
     fn explain(&self, operation: &str, error: &wasmtime::Error) -> Box<PluginFault> {
@@ -202,6 +207,8 @@ impl<G> Instance<G> {
             fuel: (self.fuel.limit, self.fuel.amount),
             hostcall_bytes: self.hostcall_bytes,
             handles: self.handles,
+            usage: self.usage,
+            wall: self.control.wall(),
         };
         explain(error, scene)
     }
@@ -224,6 +231,7 @@ impl<G> Instance<G> {
             backtrace: Vec::new(),
             last_log: self.log.lock().recent(),
             hint: hint.to_owned(),
+            usage: self.usage,
         })
     }
 
@@ -245,6 +253,23 @@ impl<G> Instance<G> {
     /// Fuel of the present or last step or call.
     pub(crate) fn burned(&self) -> u64 {
         self.burned
+    }
+
+    /// The most that the present or last step or call used or wanted.
+    pub(crate) fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// What the last call used.
+    pub(crate) fn call_usage(&self) -> CallUsage {
+        let wall = self.control.wall();
+        let left = self.control.remaining().unwrap_or(wall);
+        let took = wall.saturating_sub(left).as_micros();
+        CallUsage {
+            fuel: self.burned,
+            wall_us: u64::try_from(took).unwrap_or(u64::MAX),
+            instance: self.usage,
+        }
     }
 
     /// All linear memories, after the last call.

@@ -44,6 +44,8 @@ struct Quota {
     limit: u64,
     /// Added by the last growth, taken back if that fails.
     last: u64,
+    /// The most that was used or wanted since the present step began.
+    most: u64,
 }
 
 impl Quota {
@@ -52,6 +54,7 @@ impl Quota {
             used: 0,
             limit,
             last: 0,
+            most: 0,
         }
     }
 
@@ -69,6 +72,7 @@ impl Quota {
         }
         let more = desired.saturating_sub(current) as u64;
         let wanted = self.used.saturating_add(more);
+        self.most = self.most.max(wanted);
         if wanted > self.limit {
             return Err(LimitHit {
                 what,
@@ -105,6 +109,18 @@ impl Limiter {
     /// Bytes of all linear memories.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.memory.used
+    }
+
+    /// The most bytes of memory and elements of tables that were used or wanted since the present
+    /// step began.
+    pub(crate) fn most(&self) -> (u64, u64) {
+        (self.memory.most, self.table.most)
+    }
+
+    /// A step begins: what is used now is the most so far.
+    pub(crate) fn begin(&mut self) {
+        self.memory.most = self.memory.used;
+        self.table.most = self.table.used;
     }
 }
 
@@ -179,6 +195,9 @@ mod tests {
             "101 bytes of linear memory wanted, 100 allowed"
         );
         assert_eq!(limiter.memory_bytes(), 100);
+        assert_eq!(limiter.most(), (101, 0), "what was wanted in vain");
+        limiter.begin();
+        assert_eq!(limiter.most(), (100, 0));
     }
 
     #[test]

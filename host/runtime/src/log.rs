@@ -102,6 +102,11 @@ impl Log {
         self.add(level, message);
     }
 
+    /// Adds a line of the host's, which the guest does not pay for.
+    pub(crate) fn note(&mut self, message: &str) {
+        self.add("NOTE", message);
+    }
+
     fn add(&mut self, level: &str, message: &str) {
         let kept = message.floor_char_boundary(self.line_bytes.min(message.len()));
         let (message, cut) = message.split_at(kept);
@@ -182,6 +187,11 @@ impl Log {
         self.end_lines();
         self.left = state.left;
         self.recent.clone_from(&state.recent);
+    }
+
+    /// Bytes kept of all that was logged so far.
+    pub(crate) fn used(&self) -> u64 {
+        self.limit.saturating_sub(self.left)
     }
 
     /// Where the lines since the last take end.

@@ -324,6 +324,7 @@ impl Plugin {
             backtrace: Vec::new(),
             last_log: Vec::new(),
             hint: format!("name a plugin that is a {wanted}"),
+            usage: tune_core::Usage::default(),
         })
     }
 }

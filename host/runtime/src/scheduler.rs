@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tune_core::records::{Action, Config, Creation, FailureKind, Report, Setup, TrialId, Turn};
-use tune_core::{Limits, PluginFault};
+use tune_core::{CallUsage, Limits, PluginFault};
 use wasmtime::Store;
 
 use crate::bindings::scheduler;
@@ -22,6 +22,7 @@ use crate::to_guest;
 pub struct SchedulerInstance {
     instance: Instance<scheduler::Guest>,
     limits: Limits,
+    usage: CallUsage,
 }
 
 #[expect(
@@ -69,6 +70,7 @@ impl SchedulerInstance {
         Ok(Self {
             instance: Instance::new(linked, parts, (call_fuel(limits), 0), load)?,
             limits: limits.clone(),
+            usage: CallUsage::default(),
         })
     }
 
@@ -87,7 +89,9 @@ impl SchedulerInstance {
     ) -> Result<T, Box<PluginFault>> {
         self.instance.control().arm(self.limits.wall_per_step);
         self.instance.refuel(call_fuel(&self.limits));
-        self.instance.call(operation, call)
+        let answer = self.instance.call(operation, call);
+        self.usage.raise(&self.instance.call_usage());
+        answer
     }
 
     fn actions(
@@ -174,6 +178,12 @@ impl SchedulerInstance {
             guest.call_describe(store).await
         })?;
         Ok(from_guest::message(&text))
+    }
+
+    /// The most that a call used so far.
+    #[must_use]
+    pub fn usage(&self) -> CallUsage {
+        self.usage
     }
 
     /// Log lines since the last take.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tune_core::records::{
     Config, Failure, Observation, Outcome, Report, Setup, Suggestion, TrialId, TrialState,
 };
-use tune_core::{Limits, PluginFault};
+use tune_core::{CallUsage, Limits, PluginFault};
 use wasmtime::Store;
 
 use crate::bindings::searcher;
@@ -23,6 +23,7 @@ use crate::to_guest;
 pub struct SearcherInstance {
     instance: Instance<searcher::Guest>,
     limits: Limits,
+    usage: CallUsage,
 }
 
 /// Fuel of one call.
@@ -78,6 +79,7 @@ impl SearcherInstance {
         Ok(Self {
             instance: Instance::new(linked, parts, (call_fuel(limits), 0), load)?,
             limits: limits.clone(),
+            usage: CallUsage::default(),
         })
     }
 
@@ -96,7 +98,9 @@ impl SearcherInstance {
     ) -> Result<T, Box<PluginFault>> {
         self.instance.control().arm(self.limits.wall_per_step);
         self.instance.refuel(call_fuel(&self.limits));
-        self.instance.call(operation, call)
+        let answer = self.instance.call(operation, call);
+        self.usage.raise(&self.instance.call_usage());
+        answer
     }
 
     /// Asks for a configuration. The inner error is the searcher's own and does not end it.
@@ -149,6 +153,12 @@ impl SearcherInstance {
             guest.call_regret_bound(store).await
         })?;
         Ok(bound.map(from_guest::canonical))
+    }
+
+    /// The most that a call used so far.
+    #[must_use]
+    pub fn usage(&self) -> CallUsage {
+        self.usage
     }
 
     /// Log lines since the last take.

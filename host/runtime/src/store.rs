@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tune_core::Limits;
+use tune_core::{Limits, Usage};
 use wasmtime::component::ResourceTable;
 use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
@@ -49,6 +49,8 @@ pub(crate) struct StoreData {
     pub(crate) clock: Clock,
     pub(crate) random: Randomness,
     pub(crate) random_bytes: u64,
+    /// The most random bytes asked for at once since the present step began.
+    pub(crate) most_random: u64,
     pub(crate) data: Arc<DataSets>,
     pub(crate) artifacts: Artifacts,
     control: Arc<Control>,
@@ -113,6 +115,29 @@ impl StoreData {
         self.log.lock().restore(&state.log);
     }
 
+    /// A step or call begins: what is in use now is the most of it so far.
+    fn begin(&mut self) {
+        self.limiter.begin();
+        self.ledger.begin();
+        self.artifacts.begin();
+        self.most_random = 0;
+    }
+
+    /// The most that was used or wanted since the present step or call began.
+    pub(crate) fn usage(&self) -> Usage {
+        let (memory_bytes, table_elements) = self.limiter.most();
+        let (artifact_bytes, artifact_count) = self.artifacts.most();
+        Usage {
+            memory_bytes,
+            table_elements,
+            handles: self.ledger.most(),
+            random_bytes: self.most_random,
+            log_bytes: self.log.lock().used(),
+            artifact_bytes,
+            artifact_count: u32::try_from(artifact_count).unwrap_or(u32::MAX),
+        }
+    }
+
     /// What a trial keeps when its instance is replaced.
     pub(crate) fn take_kept(&mut self) -> (Artifacts, u64) {
         (self.artifacts.take_all(), self.clock.after(0))
@@ -146,6 +171,12 @@ pub(crate) fn give_fuel(
         store.data_mut().given = Some(fuel);
     }
     Ok(())
+}
+
+/// A step or call begins with this much fuel.
+pub(crate) fn begin(store: &mut Store<StoreData>, fuel: u64) -> wasmtime::Result<()> {
+    store.data_mut().begin();
+    give_fuel(store, fuel, 0)
 }
 
 /// Runs on another account: the fuel of the step is the same after it as before.
@@ -200,6 +231,7 @@ pub(crate) fn new_store(
             clock: Clock::default(),
             random: Randomness::new(parts.seed),
             random_bytes: limits.random_bytes,
+            most_random: 0,
             data: parts.data,
             artifacts: Artifacts::new(parts.grants.artifact, limits),
             control: parts.control,

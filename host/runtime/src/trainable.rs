@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tune_core::records::{Change, FailureKind, Reconfigured, Report};
-use tune_core::{Limits, PluginFault};
+use tune_core::{Limits, PluginFault, Usage};
 
 use crate::artifact::StagedArtifact;
 use crate::bindings::types;
@@ -257,6 +257,13 @@ impl Trial {
     /// trial's.
     pub fn set_own_fuel(&mut self, own_fuel: u64) {
         self.fuel_before = own_fuel;
+    }
+
+    /// The most that the present or last step used or wanted, with the setup or change that belongs
+    /// to it; of the log and the artifacts, all so far.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.instance.usage()
     }
 
     /// Bytes of all its linear memories, after the last call.

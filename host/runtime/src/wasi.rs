@@ -45,6 +45,7 @@ impl WasiView for StoreData {
 
 impl StoreData {
     fn random_buffer(&mut self, bytes: u64) -> wasmtime::Result<Vec<u8>> {
+        self.most_random = self.most_random.max(bytes);
         if bytes > self.random_bytes {
             return Err(Excess {
                 what: "random bytes",

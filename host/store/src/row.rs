@@ -22,6 +22,9 @@ pub struct Row {
     /// Length of the trial's log after this row, in bytes; 0 without a log. Filled in by the
     /// journal, whatever the caller put here.
     pub log_end: u64,
+    /// How much of its limits the step used, as bytes that only the engine's crate understands; for
+    /// people. Empty: nothing to say.
+    pub usage: Vec<u8>,
     /// The decision digest up to and with this row.
     pub digest: [u8; 32],
 }

@@ -204,6 +204,7 @@ mod tests {
             wall_ms: 0,
             step_us: 0,
             log_end: 0,
+            usage: Vec::new(),
             digest: [0; 32],
         }
     }

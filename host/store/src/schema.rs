@@ -30,7 +30,8 @@ const TABLES: &str = "
         wall_ms INTEGER NOT NULL,
         step_us INTEGER NOT NULL,
         log_end INTEGER NOT NULL,
-        digest BLOB NOT NULL
+        digest BLOB NOT NULL,
+        usage BLOB
     );
     CREATE TABLE logs (name TEXT PRIMARY KEY, length INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE artifacts (
@@ -86,6 +87,11 @@ impl Database {
         let this = Self::open_with(run, OpenFlags::SQLITE_OPEN_READ_WRITE, None)?;
         this.check_format()?;
         this.attempt_ref("opening the journal", set_durable)?;
+        if !this.has_usage()? {
+            this.attempt_ref("adding a column", |connection| {
+                connection.execute_batch("ALTER TABLE journal ADD COLUMN usage BLOB")
+            })?;
+        }
         Ok(this)
     }
 
@@ -217,14 +223,24 @@ impl Database {
         )
     }
 
+    /// The journal has the column `usage`, which the first builds did not write.
+    fn has_usage(&self) -> Result<bool, StoreError> {
+        self.attempt_ref("reading the journal", |connection| {
+            connection
+                .prepare("SELECT 1 FROM pragma_table_info('journal') WHERE name = 'usage'")?
+                .exists([])
+        })
+    }
+
     /// All rows from a sequence on; an error if one is missing in between.
     pub(crate) fn rows(&self, from: u64) -> Result<Vec<Row>, StoreError> {
+        let usage = if self.has_usage()? { "usage" } else { "NULL" };
         let rows = self.attempt_ref("reading the journal", |connection| {
             connection
-                .prepare(
-                    "SELECT sequence, tick, trial, kind, body, wall_ms, step_us, log_end, digest
-                     FROM journal WHERE sequence >= ?1 ORDER BY sequence",
-                )?
+                .prepare(&format!(
+                    "SELECT sequence, tick, trial, kind, body, wall_ms, step_us, log_end, digest,
+                     {usage} FROM journal WHERE sequence >= ?1 ORDER BY sequence",
+                ))?
                 .query_map([from.cast_signed()], row_from_sql)?
                 .collect::<rusqlite::Result<Vec<Row>>>()
         })?;
@@ -305,7 +321,7 @@ impl Database {
             let transaction = connection.transaction()?;
             {
                 let mut insert = transaction.prepare_cached(
-                    "INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    "INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 )?;
                 for row in group.rows {
                     insert.execute(params![
@@ -318,6 +334,7 @@ impl Database {
                         row.step_us.cast_signed(),
                         row.log_end.cast_signed(),
                         row.digest,
+                        (!row.usage.is_empty()).then_some(&row.usage),
                     ])?;
                 }
                 let mut insert = transaction.prepare_cached(
@@ -391,6 +408,7 @@ fn row_from_sql(r: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         step_us: r.get::<_, i64>(6)?.cast_unsigned(),
         log_end: r.get::<_, i64>(7)?.cast_unsigned(),
         digest: r.get(8)?,
+        usage: r.get::<_, Option<Vec<u8>>>(9)?.unwrap_or_default(),
     })
 }
 

@@ -13,7 +13,7 @@ use sandbox as host;
 pub enum ArtifactError {
     /// The name must be 1 to 128 characters of `a-z A-Z 0-9 . _ -` and not start with a dot.
     BadName(String),
-    /// The byte or count limit of the trial; bytes that are left.
+    /// The byte or count limit of the trial; bytes that are left, none if it is the number of files.
     OverLimit(u64),
 }
 
@@ -24,9 +24,13 @@ impl std::fmt::Display for ArtifactError {
                 f,
                 "`{name}` cannot name an artifact: use 1 to 128 of a-z A-Z 0-9 . _ - and no dot first"
             ),
+            Self::OverLimit(0) => f.write_str(
+                "the artifact limit of the trial is reached: nothing more can be written \
+                 (`artifact_bytes`, `artifact_count`)",
+            ),
             Self::OverLimit(left) => write!(
                 f,
-                "the artifact limit of the trial is reached: {left} bytes are left"
+                "the artifact limit of the trial is reached: {left} bytes are left (`artifact_bytes`)"
             ),
         }
     }

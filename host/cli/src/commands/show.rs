@@ -53,9 +53,15 @@ fn show_run(path: &Path, history: &History, args: &ShowArgs) -> Result<(), Failu
         format!("trials: {} ({})", view.trials.len(), counts.join(", ")),
         format!("digest: {} after {} handovers", view.digest, view.handovers),
     ];
+    lines.extend(tune_report::usage_line(view));
     lines.extend(fork_line(view));
     if matches!(view.status.as_str(), "stopped" | "interrupted") {
         lines.push(format!("go on:  {}", runs_dir::resume_command(path)));
+    }
+    if args.usage {
+        lines.push(String::new());
+        lines.extend(tune_report::run_usage(view, page.width, page.color));
+        return Ok(output::lines(lines)?);
     }
     if !view.trials.is_empty() {
         lines.push(String::new());
@@ -116,6 +122,11 @@ fn show_trial(path: &Path, history: &History, id: u32, args: &ShowArgs) -> Resul
         return Ok(output::json(&tune_report::trial_json(view, trial, true))?);
     }
     let page = Page::of_stdout();
+    if args.usage {
+        let uses = tune_report::trial_limits(&view.limits, &trial.usage);
+        let lines = tune_report::usage_table(&uses, page.width, page.color);
+        return Ok(output::lines(lines)?);
+    }
     let mut lines = tune_report::trial_details(view, trial, page.width, page.color);
     if id == 0 {
         lines.splice(1..1, fork_line(view));

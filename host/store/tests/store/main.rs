@@ -46,6 +46,8 @@ fn row(sequence: u64) -> Row {
         wall_ms: 1_700_000_000_000 + sequence,
         step_us: sequence * 3,
         log_end: 0,
+        // Most rows have nothing to say.
+        usage: vec![7; sequence as usize % 3],
         digest: [sequence as u8; 32],
     }
 }

@@ -248,6 +248,11 @@ impl Started {
         }
     }
 
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn lines(&self) -> Lines {
         self.lines.clone()
     }

@@ -21,6 +21,7 @@ mod dice;
 mod disk;
 mod examples;
 mod experiment;
+mod failures;
 mod forks;
 mod guests;
 mod hostile;

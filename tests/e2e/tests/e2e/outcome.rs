@@ -7,11 +7,13 @@ use serde_json::Value;
 use crate::lab::Lab;
 
 /// Said by the wall clock, or of the files beside: never equal in two runs.
-const BY_THE_WAY: [&str; 4] = [
+const BY_THE_WAY: [&str; 6] = [
     "time_this_iter_s",
     "time_total_s",
     "timestamp",
     "checkpoint_bytes",
+    "wall_per_step",
+    "wall_per_trial",
 ];
 
 /// What a run found and left.
@@ -81,7 +83,7 @@ impl Outcome {
 }
 
 /// Removes what is not compared from a value and all below it.
-fn strip(value: &mut Value) {
+pub(crate) fn strip(value: &mut Value) {
     match value {
         Value::Object(entries) => {
             entries.retain(|key, _| !BY_THE_WAY.contains(&key.as_str()));

@@ -44,6 +44,7 @@ fn good() -> Good {
             wall_ms: 0,
             step_us: 0,
             log_end: 0,
+            usage: Vec::new(),
             digest: [0; 32],
         };
         journal.append(row, Attachments::none()).unwrap();

@@ -37,7 +37,7 @@ fn log_at_a_level_that_is_none() {
     );
 }
 
-fn with_stdout(step: &'static str) -> Text {
+pub(super) fn with_stdout(step: &'static str) -> Text {
     Text {
         step,
         more: r#"(import "wasi:cli/stdout@0.2.6" "get-stdout" (func $out (result i32)))

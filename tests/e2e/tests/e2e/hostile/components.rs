@@ -1,16 +1,16 @@
 //! What a compiler would not write: start functions, allocators and answers made to hurt whoever
 //! reads them. Where it is in the step, every other trial of the run is good and must finish.
 
+use serde_json::Value;
+
 use super::text::Text;
-use crate::{
-    experiment::Experiment,
-    lab::{Finished, Lab},
-};
+use crate::{experiment::Experiment, lab::Lab, outcome};
 
 fn lab(text: &Text) -> (Lab, Experiment) {
     let lab = Lab::new();
     lab.write("mine.wasm", text.component());
-    let experiment = Experiment::of("./mine.wasm").top("slots = 2").table(
+    // All begin at the same virtual time: when another one ends cannot be seen.
+    let experiment = Experiment::of("./mine.wasm").top("slots = 4").table(
         "[limits]\nfuel_per_step = 20_000_000\nmemory = \"4 MiB\"\ntable_elements = 1_000\n\
          handles = 100\nhostcall_bytes = \"1 MiB\"",
     );
@@ -19,7 +19,7 @@ fn lab(text: &Text) -> (Lab, Experiment) {
 
 /// The trials of these statuses; the story of the second holds these parts.
 #[track_caller]
-fn ends(text: &Text, statuses: [&str; 4], parts: &[&str]) -> Finished {
+fn ends(text: &Text, statuses: [&str; 4], parts: &[&str]) -> Lab {
     let (lab, experiment) = lab(text);
     let said = lab.run(&experiment, &[]).exits(1);
     assert_eq!(lab.statuses("exp"), statuses, "{said}");
@@ -28,7 +28,19 @@ fn ends(text: &Text, statuses: [&str; 4], parts: &[&str]) -> Finished {
     for part in parts {
         assert!(story.contains(part), "no {part:?} in {story}");
     }
-    said
+    lab
+}
+
+/// All that two trials leave, without what the clock said.
+fn of_even_trials(lab: &Lab) -> [(Value, String); 2] {
+    [0, 2].map(|id| {
+        let mut trial = lab.trial("exp", id);
+        outcome::strip(&mut trial);
+        (
+            trial,
+            lab.tune(&["show", "exp", &id.to_string(), "--log"]).stdout,
+        )
+    })
 }
 
 /// Nobody can use it.
@@ -37,7 +49,7 @@ fn all(text: &Text, kind: &str, parts: &[&str]) {
     ends(text, [kind; 4], parts);
 }
 
-/// The others are not touched.
+/// The others are not touched: what they leave is what they leave where no trial does it.
 #[track_caller]
 pub(super) fn odd(step: &'static str, more: &'static str, kind: &str, parts: &[&str]) {
     odd_of(
@@ -53,7 +65,14 @@ pub(super) fn odd(step: &'static str, more: &'static str, kind: &str, parts: &[&
 
 #[track_caller]
 pub(super) fn odd_of(text: &Text, kind: &str, parts: &[&str]) {
-    ends(text, ["finished", kind, "finished", kind], parts);
+    let hostile = ends(text, ["finished", kind, "finished", kind], parts);
+    let peaceful = Text {
+        peaceful: true,
+        ..text.clone()
+    };
+    let (lab, experiment) = lab(&peaceful);
+    lab.run(&experiment, &[]).exits(0);
+    assert_eq!(of_even_trials(&hostile), of_even_trials(&lab));
 }
 
 const SPIN: &str = "(loop $again (br $again))";

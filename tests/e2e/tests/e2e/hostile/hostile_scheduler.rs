@@ -55,9 +55,9 @@ ways! { stops:
     a_million_actions => &["hostcall_bytes", "hint"];
     configure_outside_the_space => &["100 actions", "`rate`"];
     workers_for_ever => &["100 actions", "set-workers"];
-    create_for_ever => &["deadlock", "hostile-scheduler"];
+    create_for_ever => &["deadlock", "hostile-scheduler", "answers", "no trial can be created"];
     run_what_runs => &["100 actions", "does not wait"];
-    run_what_is_unknown => &["deadlock", "hostile-scheduler"];
+    run_what_is_unknown => &["deadlock", "64 answers", "hostile-scheduler", "run of trial 4294967295"];
     describe_a_library => &["describe", "hostcall_bytes"];
 }
 

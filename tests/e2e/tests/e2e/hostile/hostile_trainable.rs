@@ -147,7 +147,7 @@ ways! { failed:
     artifact_at_the_root => "reported", &["cannot name an artifact"];
     artifact_hidden => "reported", &["cannot name an artifact"];
     too_many_artifacts => "reported", &["artifact limit"];
-    too_large_artifacts => "reported", &["artifact limit", "0 bytes are left"];
+    too_large_artifacts => "reported", &["artifact limit", "artifact_bytes", "65536 allowed (artifact_bytes)"];
     data_outside_its_folder => "reported", REFUSED;
     files_of_the_machine => "reported", REFUSED;
     network_of_the_machine => "reported", REFUSED;

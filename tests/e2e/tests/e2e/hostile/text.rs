@@ -13,6 +13,8 @@ use crate::lab::workspace;
 pub(crate) struct Text {
     /// What trials of odd numbers do in their step, before they report.
     pub(crate) step: &'static str,
+    /// No trial does it: for the others nothing is different, to the last instruction.
+    pub(crate) peaceful: bool,
     /// Imports and other fields of the module.
     pub(crate) more: &'static str,
     /// What the allocator does that the host calls to pass lists.
@@ -56,6 +58,7 @@ impl Text {
     fn module(&self) -> Vec<u8> {
         let Self {
             step,
+            peaceful,
             more,
             realloc,
             reconfigure,
@@ -66,6 +69,7 @@ impl Text {
         } else {
             reconfigure
         };
+        let odd = i32::from(!peaceful);
         let text = format!(
             r#"(module
                 (import "tune:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
@@ -88,7 +92,7 @@ impl Text {
                     i32.const 1024)
                 (func (export "tune:plugin/trainable@0.1.0#step") (result i32)
                     (local $i i32)
-                    (if (i32.and (global.get $trial) (i32.const 1)) (then {step}))
+                    (if (i32.and (global.get $trial) (i32.const {odd})) (then {step}))
                     i32.const 2048)
                 (func (export "tune:plugin/trainable@0.1.0#reconfigure")
                     (param i32 i32 i64 i32) (result i32) {reconfigure})

@@ -10,20 +10,14 @@
 //! most aggressive bracket comes first; a bracket that was judged takes no more trials; a trial that
 //! ends by itself at `max_t` has no place that another could take; `grace_period` exists.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    mem::take,
-};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tune_plugin::{
     Action, Config, Creation, FailureKind, Next, OptionError, Report, Scheduler, Setup, TrialId,
     Turn,
-    schedule::{Goal, Milestone, Score, milestones, refuse_to_run_on, unclaimed},
+    schedule::{Goal, Milestone, Score, all_of, milestones, refuse_to_run_on, unclaimed},
 };
-
-/// Most brackets that are described. More than there are slots are never open.
-const DESCRIBED: usize = 64;
 
 /// What a `[scheduler]` table may hold.
 #[tune_plugin::options]
@@ -77,9 +71,7 @@ impl Bracket {
     /// A trial reports; true if it is at the milestone of this bracket and waits there.
     fn reach(&mut self, trial: TrialId, time: f64, score: Score) -> bool {
         let there = self.live.contains(&trial) && time >= self.at(self.rung).0;
-        if there {
-            self.waiting.insert((Reverse(score), trial), time);
-        }
+        there.then(|| self.waiting.insert((Reverse(score), trial), time));
         there
     }
 
@@ -103,7 +95,7 @@ impl Bracket {
         while !self.live.is_empty() && self.is_complete() {
             self.rung += 1;
             let (level, trials) = self.at(self.rung);
-            for (place, (key, time)) in (0..).zip(take(&mut self.waiting)) {
+            for (place, (key, time)) in (0..).zip(std::mem::take(&mut self.waiting)) {
                 if place >= trials {
                     self.live.remove(&key.1);
                     stopped.push(key.1);
@@ -133,14 +125,12 @@ impl Hyperband {
     fn halve(&mut self) -> Vec<Action> {
         let closed = self.open.iter_mut().filter(|bracket| bracket.closed);
         let stopped = closed.flat_map(Bracket::halve).map(Action::Stop).collect();
-        self.open
-            .retain(|bracket| !bracket.closed || !bracket.live.is_empty());
+        self.open.retain(|b| !b.closed || !b.live.is_empty());
         stopped
     }
 
     fn leave(&mut self, trial: TrialId) -> Vec<Action> {
-        let brackets = self.open.iter_mut();
-        brackets.for_each(|bracket| bracket.leave(trial));
+        self.open.iter_mut().for_each(|b| b.leave(trial));
         Vec::new()
     }
 }
@@ -153,19 +143,14 @@ impl Scheduler for Hyperband {
 
     fn init(setup: &Setup, options: Options) -> Result<Self, Vec<OptionError>> {
         let plans = milestones(options.grace_period, options.reduction_factor, setup.max_t);
-        let refused = refuse_to_run_on(options.stop_last_trials);
-        match (plans, Goal::of(setup), refused) {
-            (Ok(plans), Ok(goal), None) => Ok(Self {
-                bohb: options.bohb,
-                goal,
-                plans: plans.into(),
-                open: Vec::new(),
-            }),
-            (plans, goal, refused) => {
-                let errors = plans.err().into_iter().chain(goal.err());
-                Err(errors.chain(refused).collect())
-            }
-        }
+        let stops = refuse_to_run_on(options.stop_last_trials).map_or(Ok(()), Err);
+        let (plans, goal, ()) = all_of(plans, Goal::of(setup), stops)?;
+        Ok(Self {
+            bohb: options.bohb,
+            goal,
+            plans: plans.into(),
+            open: Vec::new(),
+        })
     }
 
     fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
@@ -177,16 +162,15 @@ impl Scheduler for Hyperband {
                 ..Bracket::default()
             });
         }
-        let newest = self.open.last_mut().into_iter();
-        newest.for_each(|bracket| bracket.add(trial));
+        self.open.last_mut().into_iter().for_each(|b| b.add(trial));
         Vec::new()
     }
 
     fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
-        let waits = self.goal.read(report).is_some_and(|(time, score)| {
-            let mut brackets = self.open.iter_mut();
-            brackets.any(|bracket| bracket.reach(trial, time, score))
-        });
+        let waits = self
+            .goal
+            .read(report)
+            .is_some_and(|(time, score)| self.open.iter_mut().any(|b| b.reach(trial, time, score)));
         waits.then_some(Action::Pause(trial)).into_iter().collect()
     }
 
@@ -195,11 +179,10 @@ impl Scheduler for Hyperband {
     }
 
     fn on_error(&mut self, trial: TrialId, _: FailureKind, will_retry: bool) -> Vec<Action> {
-        if will_retry {
-            Vec::new()
-        } else {
-            self.leave(trial)
+        if !will_retry {
+            self.leave(trial);
         }
+        Vec::new()
     }
 
     fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
@@ -209,25 +192,20 @@ impl Scheduler for Hyperband {
     fn next_to_run(&mut self, creation: Creation) -> Turn {
         let mut actions = self.halve();
         let stuck = self.open.iter().all(Bracket::is_complete);
-        let full = match creation {
-            Creation::Possible => false,
-            Creation::Waiting => stuck,
-            Creation::Closed => stuck || !self.bohb,
-        };
+        let closed = creation == Creation::Closed && !self.bohb;
+        let full = closed || (stuck && creation != Creation::Possible);
         if let Some(newest) = self.open.last_mut().filter(|newest| newest.is_complete()) {
             newest.closed |= full;
             actions.extend(self.halve());
         }
-        let ready = self
-            .open
-            .iter_mut()
-            .find_map(|bracket| bracket.ready.pop_front());
+        let ready = self.open.iter_mut().find_map(|b| b.ready.pop_front());
         let next = ready.map_or_else(|| unclaimed(creation), Next::Run);
         Turn { actions, next }
     }
 
     fn describe(&self) -> String {
-        let lines = self.open.iter().take(DESCRIBED).map(|b| {
+        // The text is bounded; there are hardly more open brackets than slots.
+        let lines = self.open.iter().take(64).map(|b| {
             let (created, planned, live) = (b.created, b.at(0).1, b.live.len());
             let (waiting, level) = (b.waiting.len(), b.at(b.rung).0);
             format!("{created} of {planned} created, {live} live, {waiting} wait at {level}")

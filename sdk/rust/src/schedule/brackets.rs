@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use tune_space::{Action, Creation, Next, OptionError, Report, Setup, TrialId, Turn};
 
-use super::{Goal, Queue, Rung, Score, levels, turn};
+use super::{Goal, Queue, Rung, Score, all_of, levels, turn};
 
 /// Most brackets and most rungs of each that are described, so that the text stays below its bound.
 const DESCRIBED: (usize, usize) = (20, 10);
@@ -57,19 +57,16 @@ impl Brackets {
         brackets: usize,
         promotion: bool,
     ) -> Result<Self, Vec<OptionError>> {
-        match (levels(grace, factor, setup.max_t), Goal::of(setup)) {
-            (Ok((levels, factor)), Ok(goal)) => {
-                let rung = |level: &f64| Rung::new(*level, factor, promotion);
-                let bracket = |first| levels.iter().skip(first).map(rung).collect();
-                Ok(Self {
-                    goal,
-                    brackets: (0..brackets.clamp(1, levels.len())).map(bracket).collect(),
-                    places: BTreeMap::new(),
-                    queue: Queue::default(),
-                })
-            }
-            (levels, goal) => Err(levels.err().into_iter().chain(goal.err()).collect()),
-        }
+        let levels = levels(grace, factor, setup.max_t);
+        let ((levels, factor), goal, ()) = all_of(levels, Goal::of(setup), Ok(()))?;
+        let rung = |level: &f64| Rung::new(*level, factor, promotion);
+        let bracket = |first| levels.iter().skip(first).map(rung).collect();
+        Ok(Self {
+            goal,
+            brackets: (0..brackets.clamp(1, levels.len())).map(bracket).collect(),
+            places: BTreeMap::new(),
+            queue: Queue::default(),
+        })
     }
 
     /// What the trials are compared by.

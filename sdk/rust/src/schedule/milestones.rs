@@ -1,14 +1,10 @@
 //! What HyperBand plans (Li et al. 2017): how many trials each of its brackets begins with, where it
 //! compares them, and how many go on.
 
-use std::iter::successors;
-
 use tune_space::OptionError;
 
-use super::{
-    Ratio, refused,
-    rungs::{checked, powers},
-};
+use super::rungs::{checked, powers};
+use super::{Ratio, refused};
 
 /// Most brackets of a band, and most trials of a bracket: nearly all of them are stopped in one
 /// answer of a scheduler, which holds no more actions.
@@ -36,14 +32,9 @@ pub fn milestones(
     factor: f64,
     max_t: Option<f64>,
 ) -> Result<Vec<Vec<Milestone>>, OptionError> {
-    let end = max_t.filter(|end| *end < 1e38).ok_or_else(|| {
-        let hint = "set `max_t` in the experiment to the most that one trial may get";
-        refused(
-            "max_t",
-            "HyperBand divides it: it must be there, and finite",
-            hint,
-        )
-    })?;
+    let hint = "set it in the experiment to the most that one trial may get";
+    let refuse = || refused("max_t", "HyperBand needs a finite one", hint);
+    let end = max_t.filter(|end| *end < 1e38).ok_or_else(refuse)?;
     let (first, step) = checked(grace, factor, end)?;
     let most = Ratio::from_decimal(end).unwrap_or(first);
     let units = powers(most * first.inverse(), step.inverse()).map(Ratio::floor);
@@ -54,8 +45,9 @@ pub fn milestones(
     let bracket = |(k, power): (usize, Ratio)| {
         let all = Ratio::new(count as u64, k as u64 + 1).map(|share| (share * power).ceil());
         let fewer = |n: &u64| Some((Ratio::new(*n, 1)? * step.inverse()).ceil());
+        let trials = std::iter::successors(all, fewer);
         let levels = levels.iter().copied().take(k + 1).rev();
-        let mut milestones: Vec<_> = levels.zip(successors(all, fewer)).collect();
+        let mut milestones: Vec<_> = levels.zip(trials).collect();
         milestones.dedup_by_key(|(level, _)| *level);
         milestones
     };

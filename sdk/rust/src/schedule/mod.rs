@@ -77,3 +77,21 @@ pub fn refuse_to_run_on(stop_last_trials: bool) -> Option<OptionError> {
     let error = || refused("stop_last_trials", message, "raise `max_t` instead");
     (!stop_last_trials).then(error)
 }
+
+/// Three things that options make, or all that is wrong with them.
+///
+/// # Errors
+/// The errors of all three.
+pub fn all_of<A, B, C>(
+    a: Result<A, OptionError>,
+    b: Result<B, OptionError>,
+    c: Result<C, OptionError>,
+) -> Result<(A, B, C), Vec<OptionError>> {
+    match (a, b, c) {
+        (Ok(a), Ok(b), Ok(c)) => Ok((a, b, c)),
+        (a, b, c) => {
+            let errors = [a.err(), b.err(), c.err()];
+            Err(errors.into_iter().flatten().collect())
+        }
+    }
+}

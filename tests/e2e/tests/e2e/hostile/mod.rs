@@ -12,6 +12,7 @@ mod hostile_observed;
 mod hostile_scheduler;
 mod hostile_searcher;
 mod hostile_trainable;
+mod returns;
 pub(crate) mod text;
 mod threats;
 

@@ -52,6 +52,11 @@ pub(crate) enum Command {
     AskTell(AskTellArgs),
     /// Answer a program that trains by itself: a scheduler says who goes on, over JSON lines
     Schedule(ScheduleArgs),
+    /// Turn the curves of a finished run into a table, to compare schedulers on
+    Export(ExportArgs),
+    /// Compare algorithms on recorded curves
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// List and examine plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -312,6 +317,80 @@ pub(crate) struct ScheduleArgs {
     pub(crate) options: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) plugins: PluginsDir,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The run: its name or its directory
+    pub(crate) run: String,
+    /// The directory to write, which is not there yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) table: PathBuf,
+    /// Metrics to keep, with a comma between [default: all]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) metrics: Option<Vec<String>>,
+    /// Round metrics to so many significant digits [default: exact]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=17))]
+    pub(crate) digits: Option<u8>,
+    /// One sentence on what was trained
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// Licence of the data and of the curves
+    #[arg(long)]
+    pub(crate) licence: Option<String>,
+    #[command(flatten)]
+    pub(crate) runs: RunsDir,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// What to compare.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Schedulers: the best result so far over virtual time, many seeds at once
+    Schedulers(BenchSchedulersArgs),
+}
+
+/// Arguments of `bench schedulers`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchSchedulersArgs {
+    /// Tables: directories, or those that come with tune-host [default: all that come with it]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) table: Vec<String>,
+    /// Schedulers, with a comma between; options follow a name: asha:type=promotion [default: all
+    /// that can be compared on curves]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) schedulers: Option<Vec<String>>,
+    /// Runs of each scheduler, each with an order of configurations of its own
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) seeds: u32,
+    /// Trials that run at once; several numbers with a comma between
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [4, 16],
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) slots: Vec<u32>,
+    /// Budget of a run: as much work as so many trials from beginning to end
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) trainings: u32,
+    /// Threads [default: one a core]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) threads: Option<u32>,
+    /// Write all results as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Draw the results
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write the streams of trials, to drive other programs with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) streams: Option<PathBuf>,
+    /// Compare with the results of other programs on the same streams
+    #[arg(long, value_name = "FILE")]
+    pub(crate) peers: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsDir,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
 }
 
 /// What to do with plugins.

@@ -37,4 +37,4 @@ pub use replay::{
 };
 pub use run::{Difference, How, Replayed, RunError, Summary, replay_run, resume, start};
 pub use shutdown::Shutdown;
-pub use stage::{RunOptions, RunParts, Verify};
+pub use stage::{RunOptions, RunParts, Verify, deciders};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tune_core::{EnginePlan, Limits, PluginFault};
+use tune_core::{Deciders, EnginePlan, Limits, PluginFault};
 use tune_runtime::{DataSets, Grants, InitError, Plugin, Snapshot};
 use tune_store::ChunkStore;
 
@@ -89,19 +89,7 @@ impl RunParts {
 
     /// Starts the searcher and the scheduler.
     pub(crate) fn init(&self, plan: &EnginePlan) -> Result<Plugins, (&'static str, InitError)> {
-        let (searcher, scheduler) = (plan.searcher_setup(), plan.scheduler_setup());
-        let searcher = self
-            .searcher
-            .searcher(&searcher, &plan.limits)
-            .map_err(|error| ("searcher", error))?;
-        let scheduler = self
-            .scheduler
-            .scheduler(&scheduler, &plan.limits)
-            .map_err(|error| ("scheduler", error))?;
-        Ok(Plugins {
-            searcher,
-            scheduler,
-        })
+        init(&self.searcher, &self.scheduler, plan)
     }
 
     /// The searcher and the scheduler as they were when they were saved.
@@ -136,4 +124,32 @@ impl RunParts {
             verify: options.verify,
         }
     }
+}
+
+fn init(
+    searcher: &Plugin,
+    scheduler: &Plugin,
+    plan: &EnginePlan,
+) -> Result<Plugins, (&'static str, InitError)> {
+    Ok(Plugins {
+        searcher: searcher
+            .searcher(&plan.searcher_setup(), &plan.limits)
+            .map_err(|error| ("searcher", error))?,
+        scheduler: scheduler
+            .scheduler(&plan.scheduler_setup(), &plan.limits)
+            .map_err(|error| ("scheduler", error))?,
+    })
+}
+
+/// Starts a searcher and a scheduler as a run of the plan does, for whoever runs no trials: the same
+/// sandbox, the same seeds and limits.
+///
+/// # Errors
+/// Which of the two refuses, and why.
+pub fn deciders(
+    searcher: &Plugin,
+    scheduler: &Plugin,
+    plan: &EnginePlan,
+) -> Result<Box<dyn Deciders>, (&'static str, InitError)> {
+    Ok(Box::new(init(searcher, scheduler, plan)?))
 }

@@ -51,10 +51,12 @@ mod curves;
 mod draws;
 mod native;
 mod plan;
+mod recorded;
 mod simulation;
 
 pub use curves::{Curves, SECOND, failure, step};
 pub use draws::Draws;
 pub use native::Native;
 pub use plan::PlanBuilder;
+pub use recorded::Recorded;
 pub use simulation::{Simulation, simulate};

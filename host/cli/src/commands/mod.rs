@@ -1,10 +1,12 @@
 //! The commands, one file a verb.
 
 mod ask_tell;
+mod bench;
 mod best;
 mod compare;
 mod completions;
 mod doctor;
+mod export;
 mod fork;
 mod plugin;
 mod replay;
@@ -33,6 +35,8 @@ pub(crate) fn execute(command: Command) -> Result<Verdict, Failure> {
         Command::Snapshots(args) => snapshots::snapshots(&args),
         Command::AskTell(args) => ask_tell::ask_tell(&args),
         Command::Schedule(args) => schedule::schedule(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Bench(command) => bench::bench(&command),
         Command::Plugin(command) => plugin::plugin(&command),
         Command::Schema => schema::schema(),
         Command::Doctor(args) => doctor::doctor(args),

@@ -23,7 +23,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("tune-report", &["tune-core", "tune-store"]),
     (
         "tune-simulation",
-        &["tune-core", "tune-plugin", "tune-space"],
+        &["tune-core", "tune-plugin", "tune-space", "tune-table"],
     ),
     ("tune-protocol", &["tune-core", "tune-space"]),
     (
@@ -36,7 +36,9 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "tune-report",
             "tune-runner",
             "tune-runtime",
+            "tune-simulation",
             "tune-store",
+            "tune-table",
         ],
     ),
     ("tune-plugin-macros", &[]),

@@ -8,9 +8,10 @@ use crate::lab::workspace;
 
 /// Which packages of the workspace a package may depend on, tests aside. A package that is not here
 /// has no place yet.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("tune-space", &[]),
     ("tune-model", &["tune-space"]),
+    ("tune-search", &["tune-space"]),
     ("tune-core", &["tune-space"]),
     ("tune-experiment", &["tune-core", "tune-space"]),
     ("tune-snapshot", &[]),
@@ -79,6 +80,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
 const OF_PLUGINS: &[&str] = &[
     "tune-plugin",
     "tune-model",
+    "tune-search",
     "tune-table",
     "tune-digits-model",
 ];

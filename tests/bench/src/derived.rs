@@ -50,7 +50,7 @@ impl Observer for Derived {
     fn handed_over(&mut self, engine: &Engine, handover: &Handover, wall: Wall) {
         self.tally.handed_over(engine, handover, wall);
         if let Some(watch) = &self.watch {
-            watch(engine, handover);
+            watch(engine, handover, wall);
         }
         let Some(files) = &self.files else {
             return;

@@ -47,6 +47,21 @@ pub(crate) fn memory() -> u64 {
     status("VmRSS")
 }
 
+/// Mappings of this process: every live memory of a guest has some.
+pub(crate) fn mappings() -> usize {
+    std::fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count())
+}
+
+/// Open files of this process.
+pub(crate) fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+/// Threads of this process.
+pub(crate) fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
 fn status(name: &str) -> u64 {
     line("/proc/self/status", name)
         .and_then(|text| text.trim_end_matches(" kB").trim().parse::<u64>().ok())

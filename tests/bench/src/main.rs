@@ -9,10 +9,13 @@
 mod ballast;
 mod checkpoint;
 mod clone;
+mod deciders;
 mod derived;
 mod digest;
 mod digits;
+mod ending;
 mod epoch;
+mod limits;
 mod machine;
 mod nested;
 mod order;
@@ -20,19 +23,22 @@ mod overhead;
 mod paused;
 mod pbt;
 mod show;
+mod soak;
 mod stage;
+mod threats;
+mod ways;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use stage::Stage;
 
 /// Runs on the stage; false if something that must hold did not.
 type Benchmark = fn(&Stage) -> Result<bool>;
 
-const ALL: [(&str, &str, Benchmark); 9] = [
+const ALL: [(&str, &str, Benchmark); 12] = [
     ("digits", "tpe + asha against fifo on digits", digits::run),
     (
         "digest",
@@ -70,6 +76,21 @@ const ALL: [(&str, &str, Benchmark); 9] = [
         "paused trials in memory, and how soon a long run goes on",
         paused::run,
     ),
+    (
+        "limits",
+        "what all limits together cost against fuel alone",
+        limits::run,
+    ),
+    (
+        "soak",
+        "ten thousand trials, a third of them hostile (`soak NUMBER` for more)",
+        soak::run,
+    ),
+    (
+        "threats",
+        "how each hostile guest ends, and its neighbours",
+        threats::run,
+    ),
 ];
 
 fn main() -> Result<ExitCode> {
@@ -81,6 +102,16 @@ fn main() -> Result<ExitCode> {
         [digest::VICTIM, directory] => {
             digest::victim(Path::new(directory))?;
             return Ok(ExitCode::SUCCESS);
+        }
+        [soak::PEACEFUL, trials] => {
+            soak::peaceful(&Stage::new()?, trials.parse()?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        [soak::NAME, trials] => {
+            let trials = trials.parse().context("the number of trials")?;
+            println!("{}", machine::describe());
+            let holds = soak::of(&Stage::new()?, trials)?;
+            return Ok(exit(holds));
         }
         [name] => ALL
             .into_iter()
@@ -105,9 +136,13 @@ fn main() -> Result<ExitCode> {
         println!("\n## {what}\n`cargo run --release -p tune-bench -- {name}`\n");
         holds &= benchmark(&stage)?;
     }
-    Ok(if holds {
+    Ok(exit(holds))
+}
+
+fn exit(holds: bool) -> ExitCode {
+    if holds {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    }
 }

@@ -62,7 +62,7 @@ fn paused(stage: &Stage) -> Result<()> {
         let watch = Rc::clone(&seen);
         let manner = Manner {
             run_memory,
-            watch: Some(Rc::new(move |_: &Engine, handover: &Handover| {
+            watch: Some(Rc::new(move |_: &Engine, handover: &Handover, _| {
                 for note in &handover.notes {
                     let (mut count, mut first, mut last) = watch.get();
                     count += usize::from(matches!(note, Note::Paused(_)));
@@ -159,7 +159,7 @@ fn until(results: u64) -> Manner {
     let ask = Arc::clone(&shutdown);
     Manner {
         shutdown,
-        watch: Some(Rc::new(move |_: &Engine, handover: &Handover| {
+        watch: Some(Rc::new(move |_: &Engine, handover: &Handover, _| {
             if handover.report.is_some() {
                 count.set(count.get() + 1);
                 if count.get() == results {
@@ -184,7 +184,7 @@ fn first_result(stage: &Stage, path: &Path, plan: &EnginePlan) -> Result<(Durati
     let ask = Arc::clone(&shutdown);
     let manner = Manner {
         shutdown,
-        watch: Some(Rc::new(move |_: &Engine, _: &Handover| {
+        watch: Some(Rc::new(move |_: &Engine, _: &Handover, _| {
             if seen.get().is_none() {
                 seen.set(Some(Instant::now()));
                 ask.request();

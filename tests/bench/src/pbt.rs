@@ -222,7 +222,7 @@ fn reached(stage: &Stage, task: &Task, seed: u64, scheduler: &str) -> Result<Rea
     let watch = Rc::clone(&seen);
     let metric = plan.objectives.first().context("a metric")?.metric.clone();
     let manner = Manner {
-        watch: Some(Rc::new(move |engine: &Engine, handover: &Handover| {
+        watch: Some(Rc::new(move |engine: &Engine, handover: &Handover, _| {
             let Some((trial, report)) = handover.entry.event.trial().zip(handover.report.as_ref())
             else {
                 return;

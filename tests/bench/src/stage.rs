@@ -49,7 +49,7 @@ pub(crate) struct Stage {
 }
 
 /// Sees every handover of a run that is not from its past.
-pub(crate) type Watch = Rc<dyn Fn(&Engine, &Handover)>;
+pub(crate) type Watch = Rc<dyn Fn(&Engine, &Handover, Wall)>;
 
 /// How a run is carried out.
 #[derive(Clone)]
@@ -61,6 +61,9 @@ pub(crate) struct Manner {
     /// Bytes of memory of all live trials together.
     pub(crate) run_memory: u64,
     pub(crate) watch: Option<Watch>,
+    pub(crate) grants: Grants,
+    /// States of trials are written to the disk, by the default policy.
+    pub(crate) snapshots: bool,
     /// Asks the run to stop.
     pub(crate) shutdown: Arc<Shutdown>,
 }
@@ -73,6 +76,8 @@ impl Manner {
             outputs: Outputs::NONE,
             run_memory: 4 << 30,
             watch: None,
+            grants: Grants::default(),
+            snapshots: false,
             shutdown: Arc::default(),
         }
     }
@@ -165,12 +170,21 @@ impl Stage {
             return Ok(plugin.clone());
         }
         let embedded = tune_embedded::all().iter().find(|p| p.name == name);
-        let bytes = match (embedded, name) {
-            (Some(plugin), _) => plugin.bytes.to_vec(),
-            (None, "trial-noop") => std::fs::read(tune_test_artifacts::TRIAL_NOOP)?,
-            (None, "trial-ballast") => std::fs::read(tune_test_artifacts::TRIAL_BALLAST)?,
-            (None, "trial-steps") => std::fs::read(tune_test_artifacts::TRIAL_STEPS)?,
-            _ => anyhow::bail!("no plugin {name}"),
+        let guest = match name {
+            "trial-noop" => tune_test_artifacts::TRIAL_NOOP,
+            "trial-ballast" => tune_test_artifacts::TRIAL_BALLAST,
+            "trial-steps" => tune_test_artifacts::TRIAL_STEPS,
+            "hostile-trainable" => tune_test_artifacts::HOSTILE_TRAINABLE,
+            "hostile-growth" => tune_test_artifacts::HOSTILE_GROWTH,
+            "hostile-observed" => tune_test_artifacts::HOSTILE_OBSERVED,
+            "hostile-searcher" => tune_test_artifacts::HOSTILE_SEARCHER,
+            "hostile-scheduler" => tune_test_artifacts::HOSTILE_SCHEDULER,
+            _ => "",
+        };
+        let bytes = match embedded {
+            Some(plugin) => plugin.bytes.to_vec(),
+            None if guest.is_empty() => anyhow::bail!("no plugin {name}"),
+            None => std::fs::read(guest)?,
         };
         let plugin = self.load(name, &bytes, metering)?;
         self.plugins.borrow_mut().insert(key, plugin.clone());
@@ -190,7 +204,7 @@ impl Stage {
             searcher: self.plugin(&plan.searcher.0, Metering::Fuel)?,
             scheduler: self.plugin(&plan.scheduler.0, Metering::Fuel)?,
             data: self.data(),
-            grants: Grants::default(),
+            grants: manner.grants.clone(),
         };
         let plugins = [&parts.trainable, &parts.searcher, &parts.scheduler];
         let mut plan = plan.clone();
@@ -212,6 +226,7 @@ impl Stage {
             &parts,
             RunOptions {
                 hook: manner.hook.clone(),
+                chunks: manner.snapshots.then(|| run_dir.chunks().clone()),
                 ..RunOptions::new(manner.threads, manner.run_memory)
             },
             &rows,

@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+// The scheduler of docs/writing-a-scheduler.md, with its own tests.
+#[path = "../../../../examples/laggards/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the root of a crate of its own")]
+mod laggards;
+
 use tune_algorithms::{Course, Kind, Run, plan};
 use tune_core::{Event, Phase};
 use tune_plugin::{Scheduler, schedule::ByRule};
@@ -200,3 +205,15 @@ conformance!(
     "{}",
     many = 60
 );
+conformance!(
+    laggards_of_the_guide,
+    ByRule<laggards::Laggards>,
+    r#"{"worst": 50}"#
+);
+
+#[test]
+fn the_guide_shows_the_scheduler_as_it_is_compiled() {
+    let guide = include_str!("../../../../docs/writing-a-scheduler.md");
+    let source = include_str!("../../../../examples/laggards/src/lib.rs");
+    assert!(guide.contains(source), "copy it into the guide");
+}

@@ -282,9 +282,7 @@ fn the_metric_of_a_plateau_must_be_reported() {
         });
     });
     let message = failure.unwrap().message;
-    assert!(
-        message.contains("the stop rule `acuracy` was not reported; the trainable reported loss")
-    );
+    assert!(message.contains("the stop rule `acuracy` was not reported; it reported loss"));
 }
 
 #[test]

@@ -189,9 +189,17 @@ impl Log {
         self.recent.clone_from(&state.recent);
     }
 
-    /// Bytes kept of all that was logged so far.
+    /// Bytes kept of all that was logged so far; begun lines count as if they were ended now.
     pub(crate) fn used(&self) -> u64 {
-        self.limit.saturating_sub(self.left)
+        let begun = [(Printed::Out, &self.stdout), (Printed::Err, &self.stderr)];
+        let begun = begun.into_iter().filter(|(_, partial)| !partial.is_empty());
+        // Level, space, text, line break.
+        let bytes = |(printed, partial): (Printed, &Vec<u8>)| {
+            printed.level().len() as u64 + String::from_utf8_lossy(partial).len() as u64 + 2
+        };
+        let begun: u64 = begun.map(bytes).filter(|bytes| *bytes <= self.left).sum();
+        let left = self.left.saturating_sub(begun);
+        self.limit.saturating_sub(left)
     }
 
     /// Where the lines since the last take end.
@@ -310,6 +318,20 @@ mod tests {
             "STDERR oh\nSTDOUT loss 0.5\nINFO done\nSTDOUT next\n"
         );
         assert_eq!(taken(&mut log), "");
+    }
+
+    #[test]
+    fn a_begun_line_is_used_room_whether_it_was_ended_or_not() {
+        let mut log = log(40, 100);
+        log.line("INFO", "done");
+        log.print(Printed::Out, b"begun");
+        let before = log.used();
+        assert_eq!(before, "INFO done\nSTDOUT begun\n".len() as u64);
+        log.end_lines();
+        assert_eq!(log.used(), before);
+        // What has no room any more is not kept, and not counted.
+        log.print(Printed::Err, b"far too long for the rest of it");
+        assert_eq!(log.used(), before);
     }
 
     #[test]

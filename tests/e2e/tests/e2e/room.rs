@@ -112,7 +112,7 @@ fn results_over_it_stop_the_run_before_the_journal_passes_it() {
     let lab = Lab::new();
     let experiment = limited(tune_test_artifacts::TRIAL_STEPS)
         .trials(4)
-        .top("max_t = 30_000\nslots = 4")
+        .top("max_t = 90_000\nslots = 4")
         .table("[searcher]\nplugin = \"random\"");
     stops_and_goes_on(&lab, &experiment, "2GiB", &[]);
 }

@@ -12,9 +12,9 @@ fn check(text: &str, file_name: &str) -> Outcome {
             // Whatever is taken can be run, kept and read again.
             let engine = Engine::new(plan.engine.clone(), [0; 32]);
             assert!(engine.is_ok(), "{}", engine.unwrap_err());
-            let written = postcard::to_stdvec(&plan.engine).unwrap();
-            let again: tune_core::EnginePlan = postcard::from_bytes(&written).unwrap();
-            assert_eq!(postcard::to_stdvec(&again).unwrap(), written);
+            let written = serde_json::to_string(&plan.engine).unwrap();
+            let again: tune_core::EnginePlan = serde_json::from_str(&written).unwrap();
+            assert_eq!(serde_json::to_string(&again).unwrap(), written);
             return Outcome::taken("a plan");
         }
         Err(errors) => errors,

@@ -56,12 +56,12 @@ fn all_ways() -> [Way; 3] {
             limits: widest(),
         },
         Way {
-            name: "fuel, all limits",
+            name: "all limits",
             metering: Metering::Fuel,
             limits: Limits::default(),
         },
         Way {
-            name: "fuel and epochs, all limits",
+            name: "all, and epochs",
             metering: Metering::Full,
             limits: Limits::default(),
         },
@@ -85,8 +85,8 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
     ]);
     let mut same = true;
     for (work, plan, runs) in [
-        ("1,000 no-op trials", noop, RUNS),
-        ("examples/digits.toml", digits_plan()?, 1),
+        ("1,000 no-ops", noop, RUNS),
+        ("digits.toml", digits_plan()?, 1),
     ] {
         let ways = all_ways();
         let mut times = vec![Vec::new(); ways.len()];

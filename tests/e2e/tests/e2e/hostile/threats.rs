@@ -68,3 +68,30 @@ fn every_test_of_the_suite_stands_in_the_table() {
         .collect();
     assert!(missing.is_empty(), "not in docs/SECURITY.md: {missing:#?}");
 }
+
+/// Tests of these guests that are not about one of their ways.
+const NO_WAYS: [&str; 3] = [
+    "neighbours_are_as_if_nobody_were_hostile",
+    "nothing_is_left_beside_the_run",
+    "the_same_searcher_when_it_is_good",
+];
+
+#[test]
+fn every_way_of_the_guests_stands_in_the_table_as_run() {
+    let page = fs::read_to_string(workspace().join("docs/threats.md")).unwrap();
+    let mut ways = 0;
+    for guest in ["hostile_trainable", "hostile_searcher", "hostile_scheduler"] {
+        let (_, table) = page.split_once(&format!(": `{guest}`\n")).unwrap();
+        let table = table.split("\n## ").next().unwrap();
+        let prefix = format!("hostile::{guest}::");
+        for test in tests() {
+            let way = test.strip_prefix(&prefix);
+            if let Some(way) = way.filter(|way| !NO_WAYS.contains(way)) {
+                ways += 1;
+                let row = format!("\n| `{way}` |");
+                assert!(table.contains(&row), "{guest}: no row for {way}");
+            }
+        }
+    }
+    assert!(ways >= 90, "{ways} ways");
+}

@@ -36,3 +36,4 @@ mod resume;
 mod room;
 mod runs;
 mod snapshots;
+mod tables;

@@ -39,7 +39,8 @@ pub(super) fn text(tables: &[Table], slots: &[u32], seeds: u32, trainings: u32) 
             "table": catalogue.about().name,
             "metric": catalogue.about().metric,
             "mode": match catalogue.about().mode { Mode::Min => "min", Mode::Max => "max" },
-            "max_t": max_t(table),
+            // Some programs know whole numbers of steps only.
+            "max_t": whole(max_t(table)),
             "budget_s": budgets,
             "curves": curves,
             "streams": streams,
@@ -51,4 +52,14 @@ pub(super) fn text(tables: &[Table], slots: &[u32], seeds: u32, trainings: u32) 
         "tables": tables.collect::<Vec<_>>(),
     });
     format!("{all}\n")
+}
+
+fn whole(number: f64) -> Value {
+    // Below 2^53 a whole number is exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() < EXACT {
+        json!(number as i64)
+    } else {
+        json!(number)
+    }
 }

@@ -10,6 +10,7 @@
 mod clones;
 mod replays;
 mod same_bits;
+mod simulated;
 mod snapshots;
 
 use std::path::Path;

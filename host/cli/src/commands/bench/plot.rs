@@ -143,6 +143,8 @@ fn panel(out: &mut String, arena: &Arena<'_>, place: (f64, f64), names: &[&str],
         seeds
     );
     axes(out, place, (low, high), arena.budget_s(), &x_of, &y_of);
+    // Many bands on top of one another must leave the lines visible.
+    let opacity = (0.6 / lines.len() as f64).clamp(0.03, 0.12);
     for (standing, line) in arena.standings.iter().zip(&lines) {
         let index = names
             .iter()
@@ -154,16 +156,8 @@ fn panel(out: &mut String, arena: &Arena<'_>, place: (f64, f64), names: &[&str],
             .filter(|(_, s)| s[1].is_finite())
             .map(|(share, s)| (*share, s))
             .collect();
-        let point = |(share, s): &(f64, &[f64; 3]), which: usize| {
-            let r = s.get(which).copied().unwrap_or(0.0);
-            format!("{:.1},{:.1} ", x_of(*share), y_of(r))
-        };
-        let band: String = seen
-            .iter()
-            .map(|p| point(p, 0))
-            .chain(seen.iter().rev().map(|p| point(p, 2)))
-            .collect();
-        let middle: String = seen.iter().map(|p| point(p, 1)).collect();
+        let band = outline(&seen, 0, &x_of, &y_of) + &outline_back(&seen, 2, &x_of, &y_of);
+        let middle = outline(&seen, 1, &x_of, &y_of);
         let peer = if standing.options.is_some() {
             ""
         } else {
@@ -172,13 +166,34 @@ fn panel(out: &mut String, arena: &Arena<'_>, place: (f64, f64), names: &[&str],
         let color = color(index);
         let _ = writeln!(
             out,
-            "<polygon points=\"{}\" fill=\"{color}\" opacity=\"0.10\"/><polyline points=\"{}\" \
+            "<polygon points=\"{}\" fill=\"{color}\" opacity=\"{opacity:.2}\"/><polyline points=\"{}\" \
              fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"{peer}/>",
             band.trim_end(),
             middle.trim_end()
         );
     }
 }
+
+/// Places of the points at which a line turns.
+fn turns(seen: &[(f64, &[f64; 3])], which: usize, x_of: Axis<'_>, y_of: Axis<'_>) -> Vec<String> {
+    let of = |i: usize| seen.get(i).and_then(|(_, s)| s.get(which)).copied();
+    (0..seen.len())
+        .filter(|i| *i == 0 || of(*i) != of(i - 1) || of(*i) != of(i + 1))
+        .filter_map(|i| Some((seen.get(i)?.0, of(i)?)))
+        .map(|(share, r)| format!("{:.1},{:.1} ", x_of(share), y_of(r)))
+        .collect()
+}
+
+fn outline(seen: &[(f64, &[f64; 3])], which: usize, x_of: Axis<'_>, y_of: Axis<'_>) -> String {
+    turns(seen, which, x_of, y_of).concat()
+}
+
+fn outline_back(seen: &[(f64, &[f64; 3])], which: usize, x_of: Axis<'_>, y_of: Axis<'_>) -> String {
+    turns(seen, which, x_of, y_of).into_iter().rev().collect()
+}
+
+/// From a number to a place in the picture.
+type Axis<'a> = &'a dyn Fn(f64) -> f64;
 
 fn axes(
     out: &mut String,

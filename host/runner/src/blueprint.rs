@@ -246,6 +246,8 @@ impl Factory {
         let report = step(trial, replay.start, change)?;
         // Artifacts of a trial are bounded over all its steps, its log too: both go on counting.
         drop(trial.take_artifacts());
+        // As after a step that is handed over: a line that was begun ends here.
+        drop(trial.take_log());
         Ok(report)
     }
 }

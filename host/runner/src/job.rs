@@ -123,8 +123,8 @@ impl Factory {
                 let result = step(&mut trial, job.tick, job.change.as_ref());
                 done.end.fuel = trial.fuel_burned();
                 done.end.memory_bytes = trial.memory_bytes();
-                done.usage = trial.usage();
                 done.log = trial.take_log();
+                done.usage = trial.usage();
                 match result {
                     Ok(report) => {
                         done.end.result = Ok(report);

@@ -180,7 +180,6 @@ pub fn replay_trial(
             return Ok(replay);
         }
         replay.same += 1;
-        drop(instance.take_log());
         if let (Some(stored), Some(chunks)) = (bench.vault.get(step.point), chunks) {
             replay.snapshots.push(SnapshotCheck {
                 id: stored.id,

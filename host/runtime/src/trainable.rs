@@ -260,10 +260,14 @@ impl Trial {
     }
 
     /// The most that the present or last step used or wanted, with the setup or change that belongs
-    /// to it; of the log and the artifacts, all so far.
+    /// to it; of the log and the artifacts, all so far. To be asked after the log was taken, which
+    /// ends lines that were begun.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        self.instance.usage()
+        Usage {
+            log_bytes: self.instance.log().lock().used(),
+            ..self.instance.usage()
+        }
     }
 
     /// Bytes of all its linear memories, after the last call.

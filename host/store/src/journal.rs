@@ -139,7 +139,7 @@ impl Journal {
             });
         }
         state.next += 1;
-        state.pending_bytes += attachments.bytes() + row.body.len();
+        state.pending_bytes += attachments.bytes() + row.bytes();
         state.pending.push((row, attachments));
         let first = state.since.is_none();
         if first {
@@ -295,7 +295,7 @@ impl Shared {
         if rows.len() > GROUP_ROWS {
             state.pending = rows.split_off(GROUP_ROWS);
         }
-        let taken: usize = rows.iter().map(|(row, a)| a.bytes() + row.body.len()).sum();
+        let taken: usize = rows.iter().map(|(row, a)| a.bytes() + row.bytes()).sum();
         state.pending_bytes = state.pending_bytes.saturating_sub(taken);
         state.since = (!state.pending.is_empty()).then(Instant::now);
         // A status comes after all rows that were appended before it.

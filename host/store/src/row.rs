@@ -29,6 +29,13 @@ pub struct Row {
     pub digest: [u8; 32],
 }
 
+impl Row {
+    /// Bytes of what has no fixed length.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len() + self.usage.len()
+    }
+}
+
 /// What becomes durable together with a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attachments {

@@ -42,7 +42,7 @@ impl Writer {
         let mut need = Need::default();
         for (row, attachments) in &items {
             need.rows += 1;
-            need.row_bytes += row.body.len() as u64;
+            need.row_bytes += row.bytes() as u64;
             need.log_bytes += attachments.log_bytes() as u64;
             need.artifact_bytes += attachments.artifact_bytes() as u64;
         }

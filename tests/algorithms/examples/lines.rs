@@ -1,7 +1,7 @@
 //! How long schedulers are, by the measure of the Tune paper: lines of code without blank lines,
 //! comments and tests, of the plugin and of the library items that only it uses.
 //!
-//! `cargo run -p tune-algorithms --bin lines` prints the table that stands in docs/schedulers.md.
+//! `cargo run -p tune-algorithms --example lines` prints the table that stands in docs/schedulers.md.
 
 #![expect(clippy::print_stdout, reason = "its output")]
 

@@ -8,7 +8,8 @@
 //! |---|---|
 //! | [`Cholesky`] | factor of a covariance, with a jitter policy, one more row in `n^2 / 2`, rank-one update |
 //! | [`Kernel`], [`Matern`], [`Axis`] | covariance functions with derivatives by parameters and points; numbers, categories and inactive parameters |
-//! | [`Gp`], [`Fit`] | regression, fitted to the marginal likelihood or with priors; predictions with derivatives; joint draws |
+//! | [`Gp`], [`Fit`] | regression, fitted to the marginal likelihood or with priors; predictions with derivatives |
+//! | [`Joint`] | the values at several points together, drawn as often as wanted |
 //! | [`Lbfgsb`] | minimisation within bounds |
 //! | [`log_expected_improvement`] | acquisition, exact in the far tail, with derivatives |
 //! | [`Standard`], [`Points`] | standardised values, rows of coordinates |
@@ -27,7 +28,7 @@
 //!    function of the logarithms: for a weight `w = exp(x)` Optuna's `-(0.1 / w + 0.1 w)` has the
 //!    derivative `0.1 / w - 0.1 w` by `x`; a Gamma prior with shape `a` and rate `b` is
 //!    `(a - 1) x - b exp(x)`, with derivative `(a - 1) - b exp(x)`.
-//! 4. *Pending trials.* [`Gp::push`] their predicted mean (or draws, [`Gp::draw`]) into a copy.
+//! 4. *Pending trials.* [`Gp::push`] their predicted mean (or draws, [`Gp::joint`]) into a copy.
 //! 5. *Acquisition.* [`log_expected_improvement`] of [`Gp::predict_with_slopes`]; with `v` the
 //!    variance its deviation is `sqrt(v)`, whose derivative is that of `v` by `2 sqrt(v)`.
 //! 6. *Optimiser.* [`Lbfgsb`] on the negative acquisition over the numbers from several starts,
@@ -63,6 +64,7 @@
 mod acquisition;
 mod cholesky;
 mod gp;
+mod joint;
 mod kernel;
 mod lbfgsb;
 mod packed;
@@ -71,6 +73,7 @@ mod points;
 pub use acquisition::log_expected_improvement;
 pub use cholesky::Cholesky;
 pub use gp::{Fit, Gp, Prediction, Prior};
+pub use joint::Joint;
 pub use kernel::{Axis, Kernel, Matern};
 pub use lbfgsb::{Lbfgsb, Minimum};
 pub use packed::{Packed, add_scaled, dot};

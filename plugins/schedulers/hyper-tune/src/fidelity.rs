@@ -15,6 +15,8 @@ const MOST_ORDERED: usize = 50;
 const FEWEST_ROWS: usize = 3;
 /// Draws of each model, as in the paper.
 const DRAWS: usize = 50;
+/// The models are asked anew after a tenth more results, and at least so many: as few as make a model.
+const FEWEST_NEW: u64 = FEWEST_ROWS as u64;
 /// Parts of the highest level's own results: each is predicted from the others.
 const FOLDS: usize = 5;
 
@@ -22,6 +24,8 @@ const FOLDS: usize = 5;
 #[derive(Clone, Debug, Default)]
 struct Level {
     rows: VecDeque<(Vec<f64>, Score)>,
+    /// Kernel and noise of its last model: from there the next fit is short.
+    last: Option<(Matern, f64)>,
 }
 
 /// Results at every level.
@@ -29,6 +33,8 @@ struct Level {
 pub(crate) struct Fidelity {
     space: Space,
     levels: Vec<Level>,
+    /// Brackets, each of which begins at the level of its number.
+    brackets: usize,
     stream: Stream,
     entries: u64,
     /// The last answer, and after how many entries.
@@ -37,10 +43,11 @@ pub(crate) struct Fidelity {
 
 impl Fidelity {
     /// Without results.
-    pub(crate) fn new(space: Space, levels: usize, seed: u64) -> Self {
+    pub(crate) fn new(space: Space, levels: usize, brackets: usize, seed: u64) -> Self {
         Self {
             space,
             levels: vec![Level::default(); levels],
+            brackets,
             stream: Stream::new(seed),
             entries: 0,
             known: None,
@@ -73,10 +80,10 @@ impl Fidelity {
     }
 
     /// For every level the chance that its model is the one that orders best; none for levels
-    /// without one. Asked anew after a tenth more results.
+    /// without one. Only those are modelled at which a bracket begins, and the highest.
     pub(crate) fn chances(&mut self) -> Vec<Option<f64>> {
         if let Some((entries, chances)) = &self.known
-            && self.entries * 10 < entries * 11
+            && self.entries < entries + FEWEST_NEW.max(entries / 10)
         {
             return chances.clone();
         }
@@ -86,38 +93,32 @@ impl Fidelity {
     }
 
     fn ask(&mut self) -> Vec<Option<f64>> {
-        let unknown = vec![None; self.levels.len()];
         let usable = |level: &Level| level.rows.len() >= FEWEST_ROWS;
-        let Some(top) = self.levels.iter().rposition(usable) else {
-            return unknown;
-        };
-        let Some(highest) = self.levels.get(top).cloned() else {
-            return unknown;
-        };
-        let ordered: Vec<(Vec<f64>, Score)> = highest
-            .rows
-            .iter()
-            .rev()
-            .take(MOST_ORDERED)
-            .cloned()
-            .collect();
+        let top = self.levels.iter().rposition(usable);
+        let highest = top.and_then(|top| self.levels.get(top));
+        let ordered = highest.map_or_else(Vec::new, |level| newest(&level.rows, MOST_ORDERED));
         let points: Points = ordered.iter().map(|(at, _)| at.as_slice()).collect();
+        let (space, stream) = (&self.space, &mut self.stream);
         let mut losses: Vec<Option<Vec<u32>>> = Vec::new();
-        for (number, level) in self.levels.iter().enumerate() {
-            let stream = &mut self.stream;
-            let draws = if number > top || !usable(level) {
-                None
-            } else if number == top {
-                own_draws(&self.space, &ordered, stream)
+        for (number, level) in self.levels.iter_mut().enumerate() {
+            let draws = if Some(number) == top {
+                own_draws(space, &ordered, &mut level.last, stream)
+            } else if number < self.brackets && Some(number) < top && usable(level) {
+                let rows = newest(&level.rows, MOST_ROWS);
+                model(space, &rows, &mut level.last).and_then(|gp| draws(&gp, &points, stream))
             } else {
-                let rows: Vec<(Vec<f64>, Score)> = level.rows.iter().cloned().collect();
-                model(&self.space, &rows).and_then(|gp| draws(&gp, &points, stream))
+                None
             };
             let loss = |draw: &Vec<f64>| misordered(draw, &ordered);
             losses.push(draws.map(|draws| draws.iter().map(loss).collect()));
         }
         shares(&losses)
     }
+}
+
+/// The newest rows, at most so many, the newest first.
+fn newest(rows: &VecDeque<(Vec<f64>, Score)>, most: usize) -> Vec<(Vec<f64>, Score)> {
+    rows.iter().rev().take(most).cloned().collect()
 }
 
 /// How often each has the least loss of a draw; ties share.
@@ -185,7 +186,12 @@ fn values(rows: &[(Vec<f64>, Score)]) -> Vec<f64> {
     all.iter().map(|v| standard.scaled(*v)).collect()
 }
 
-fn model(space: &Space, rows: &[(Vec<f64>, Score)]) -> Option<Gp<Matern>> {
+/// A model of these results. The fit starts from `last`, which becomes its own kernel and noise.
+fn model(
+    space: &Space,
+    rows: &[(Vec<f64>, Score)],
+    last: &mut Option<(Matern, f64)>,
+) -> Option<Gp<Matern>> {
     let points: Points = rows.iter().map(|(at, _)| at.as_slice()).collect();
     let weights = space.parameters().len();
     // Optuna's prior of the weights (see the documentation of tune-model); scale and noise are
@@ -214,7 +220,10 @@ fn model(space: &Space, rows: &[(Vec<f64>, Score)]) -> Option<Gp<Matern>> {
             ..Lbfgsb::default()
         },
     };
-    Gp::fit(&kernel(space), 0.01, &points, &values(rows), &fit)
+    let (start, noise) = last.take().unwrap_or_else(|| (kernel(space), 0.01));
+    let gp = Gp::fit(&start, noise, &points, &values(rows), &fit)?;
+    *last = Some((gp.kernel().clone(), gp.noise()));
+    Some(gp)
 }
 
 fn normals(count: usize, stream: &mut Stream) -> Vec<f64> {
@@ -222,8 +231,9 @@ fn normals(count: usize, stream: &mut Stream) -> Vec<f64> {
 }
 
 fn draws(gp: &Gp<Matern>, points: &Points, stream: &mut Stream) -> Option<Vec<Vec<f64>>> {
-    let draw = |_| gp.draw(points, &normals(points.len(), stream));
-    (0..DRAWS).map(draw).collect()
+    let joint = gp.joint(points)?;
+    let draw = |_| joint.draw(&normals(points.len(), stream));
+    Some((0..DRAWS).map(draw).collect())
 }
 
 /// Draws of the highest level's model at its own results, each fold from a model of the others with
@@ -231,9 +241,10 @@ fn draws(gp: &Gp<Matern>, points: &Points, stream: &mut Stream) -> Option<Vec<Ve
 fn own_draws(
     space: &Space,
     rows: &[(Vec<f64>, Score)],
+    last: &mut Option<(Matern, f64)>,
     stream: &mut Stream,
 ) -> Option<Vec<Vec<f64>>> {
-    let whole = model(space, rows)?;
+    let whole = model(space, rows, last)?;
     let values = values(rows);
     let mut all = vec![vec![0.0; rows.len()]; DRAWS];
     for fold in 0..FOLDS.min(rows.len()) {
@@ -274,7 +285,7 @@ mod tests {
             }),
             conditions: Vec::new(),
         };
-        Fidelity::new(Space::new(vec![x]).unwrap(), levels, 1)
+        Fidelity::new(Space::new(vec![x]).unwrap(), levels, levels, 1)
     }
 
     #[test]
@@ -335,5 +346,37 @@ mod tests {
             chances.iter().all(|c| c.is_some_and(f64::is_finite)),
             "{chances:?}"
         );
+    }
+
+    #[test]
+    fn levels_between_those_of_the_brackets_and_the_highest_cost_no_model() {
+        let mut fidelity = Fidelity {
+            brackets: 2,
+            ..fidelity(5)
+        };
+        for i in 0..10 {
+            for level in 0..4 {
+                let x = f64::from(i) / 9.0;
+                fidelity.learn(level, vec![x], Score::new(x));
+            }
+        }
+        let modelled: Vec<bool> = fidelity.chances().iter().map(Option::is_some).collect();
+        assert_eq!(modelled, [true, true, false, true, false]);
+    }
+
+    #[test]
+    fn models_are_asked_anew_after_three_results_and_later_after_a_tenth_more() {
+        let mut fidelity = fidelity(1);
+        let mut asked = Vec::new();
+        for i in 0..100 {
+            fidelity.chances();
+            asked.extend(fidelity.known.iter().map(|(entries, _)| *entries));
+            fidelity.learn(0, vec![f64::from(i) / 99.0], Score::new(f64::from(i)));
+        }
+        asked.dedup();
+        assert!(asked.starts_with(&[0, 3, 6, 9]), "{asked:?}");
+        assert!(asked.ends_with(&[79, 86, 94]), "{asked:?}");
+        let kernel = |fidelity: &Fidelity| fidelity.levels[0].last.is_some();
+        assert!(kernel(&fidelity), "the next fit starts from the last one");
     }
 }

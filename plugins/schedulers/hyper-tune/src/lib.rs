@@ -10,8 +10,9 @@
 //!   trials of the highest rung best (50 draws of Gaussian processes).
 //!
 //! Other than in the paper: it is a scheduler for any searcher, without the paper's own; models are
-//! of the newest 100 results of a level and asked anew after a tenth more; a bracket whose first
-//! rung has no model yet counts as the mean of the others.
+//! of the newest 100 results of a level, only of the levels at which brackets begin and of the highest
+//! one, and asked anew after a tenth more and at least three; a bracket whose first rung has no model
+//! yet counts as the mean of the others.
 
 mod fidelity;
 
@@ -108,9 +109,9 @@ impl Scheduler for HyperTune {
         // Apart from the draws of brackets, so that the one does not move the other.
         let seed = derive_seed(&[&setup.seed.to_le_bytes(), b"fidelity"]);
         Ok(Self {
-            brackets,
             factor: options.reduction_factor,
-            fidelity: Fidelity::new(space, levels, seed),
+            fidelity: Fidelity::new(space, levels, brackets.rungs().len(), seed),
+            brackets,
             stream: Stream::new(setup.seed),
             places: BTreeMap::new(),
         })

@@ -199,12 +199,7 @@ conformance!(
     r#"{"steps": [{"iteration": 3, "config": {"x": 0.25}}]}"#
 );
 conformance!(pasha, tune_scheduler_pasha::Pasha, "{}");
-conformance!(
-    hyper_tune,
-    tune_scheduler_hyper_tune::HyperTune,
-    "{}",
-    many = 60
-);
+conformance!(hyper_tune, tune_scheduler_hyper_tune::HyperTune, "{}");
 conformance!(
     laggards_of_the_guide,
     ByRule<laggards::Laggards>,

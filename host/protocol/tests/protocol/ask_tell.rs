@@ -5,7 +5,7 @@ use tune_protocol::AskTell;
 use tune_scheduler_asha::Asha;
 use tune_scheduler_hyperband::Hyperband;
 use tune_searcher_random::Random;
-use tune_searcher_tpe::Tpe;
+use tune_searchers::Tpe;
 
 use crate::talk::{ask_tell, launch, refused, say};
 
@@ -107,7 +107,7 @@ fn failures_and_several_objectives_are_told() {
 
 #[test]
 fn a_finite_space_is_exhausted() {
-    let mut talk = ask_tell::<tune_searcher_grid::Grid>(json!({}));
+    let mut talk = ask_tell::<tune_searchers::Grid>(json!({}));
     let space = json!([{"name":"k","kind":"cat","choices":[1, "b", true]}]);
     say(
         &mut talk,

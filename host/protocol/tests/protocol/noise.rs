@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tune_protocol::{AskTell, Protocol};
 use tune_scheduler_asha::Asha;
 use tune_scheduler_hyperband::Hyperband;
-use tune_searcher_tpe::Tpe;
+use tune_searchers::Tpe;
 
 use crate::talk::{launch, schedule};
 

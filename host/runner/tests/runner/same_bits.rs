@@ -82,7 +82,7 @@ fn suggestions_of_tpe_for_a_whole_run() {
     };
     let mut inside = plugin("tpe").searcher(&setup, &Limits::default()).unwrap();
     let options = tune_plugin::parse_options("{}").unwrap();
-    let mut outside = tune_searcher_tpe::Tpe::init(&setup, options).unwrap();
+    let mut outside = tune_searchers::Tpe::init(&setup, options).unwrap();
     for trial in 0..60 {
         let suggestion = outside.suggest(trial, &Config::new()).unwrap();
         let other = inside.suggest(trial, &Config::new()).unwrap().unwrap();

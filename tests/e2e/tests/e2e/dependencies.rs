@@ -8,10 +8,14 @@ use crate::lab::workspace;
 
 /// Which packages of the workspace a package may depend on, tests aside. A package that is not here
 /// has no place yet.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("tune-space", &[]),
     ("tune-model", &["tune-space"]),
     ("tune-search", &["tune-space"]),
+    (
+        "tune-searchers",
+        &["tune-model", "tune-plugin", "tune-search"],
+    ),
     ("tune-core", &["tune-space"]),
     ("tune-experiment", &["tune-core", "tune-space"]),
     ("tune-snapshot", &[]),
@@ -81,6 +85,7 @@ const OF_PLUGINS: &[&str] = &[
     "tune-plugin",
     "tune-model",
     "tune-search",
+    "tune-searchers",
     "tune-table",
     "tune-digits-model",
 ];

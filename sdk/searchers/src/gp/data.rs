@@ -6,7 +6,7 @@ use tune_model::{Points, Standard};
 use tune_plugin::{Config, TrialId, normal};
 use tune_search::Rank;
 
-use crate::frame::Frame;
+use super::frame::Frame;
 
 /// Observations that the model is made of at most: its cost grows with their cube.
 const MAX_POINTS: usize = 600;

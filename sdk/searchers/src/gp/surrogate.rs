@@ -2,8 +2,8 @@
 
 use tune_model::{Fit, Gp, Lbfgsb, Matern};
 
-use crate::data::Observed;
-use crate::frame::Frame;
+use super::data::Observed;
+use super::frame::Frame;
 
 /// Logarithms of the scale, of the weight of an axis, of the variance of the noise.
 const SCALE: (f64, f64) = (-7.0, 7.0);

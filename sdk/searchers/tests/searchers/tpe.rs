@@ -1,7 +1,5 @@
 //! `tpe` as the host calls it: quality against random draws, and every awkward history.
 
-#![cfg(test)]
-
 use std::collections::BTreeSet;
 
 use tune_plugin::{
@@ -9,7 +7,7 @@ use tune_plugin::{
     Outcome, Parameter, PluginOptions, RealRange, Report, Searcher, Setup, Space, Stream,
     Suggestion, TrialId, TrialState, Value, WholeRange, parse_options,
 };
-use tune_searcher_tpe::Tpe;
+use tune_searchers::Tpe;
 
 fn real(name: &str, low: f64, high: f64, log: bool) -> Parameter {
     parameter(

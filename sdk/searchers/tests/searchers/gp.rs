@@ -1,13 +1,11 @@
 //! `gp` as the host calls it: quality on numbers, grids and choices, and awkward histories.
 
-#![cfg(test)]
-
 use tune_plugin::{
     Condition, Config, Domain, Ending, FailureKind, Objective, Observation, Outcome, Parameter,
     RealRange, Report, Searcher, Setup, Space, Stream, Suggestion, TrialId, Value, WholeRange,
     parse_options,
 };
-use tune_searcher_gp::GpSearch;
+use tune_searchers::GpSearch;
 
 fn parameter(name: &str, domain: Domain) -> Parameter {
     Parameter {

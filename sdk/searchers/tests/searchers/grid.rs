@@ -1,14 +1,12 @@
 //! `grid` as the host calls it.
 
-#![cfg(test)]
-
 use std::collections::BTreeSet;
 
 use tune_plugin::{
     Condition, Config, Domain, Parameter, RealRange, Searcher, Setup, Suggestion, Value,
     WholeRange, parse_options,
 };
-use tune_searcher_grid::Grid;
+use tune_searchers::Grid;
 
 fn parameter(name: &str, domain: Domain) -> Parameter {
     Parameter {

@@ -1,7 +1,5 @@
 //! `cmaes` as the host calls it: quality on numbers, grids and choices, and awkward histories.
 
-#![cfg(test)]
-
 use std::collections::BTreeMap;
 
 use tune_plugin::{
@@ -9,7 +7,7 @@ use tune_plugin::{
     RealRange, Report, Searcher, Setup, Space, Stream, Suggestion, TrialId, TrialState, Value,
     WholeRange, parse_options,
 };
-use tune_searcher_cmaes::Cmaes;
+use tune_searchers::Cmaes;
 
 fn parameter(name: &str, domain: Domain) -> Parameter {
     Parameter {

@@ -7,7 +7,7 @@
 
 use tune_plugin::{Stream, normal};
 
-use crate::kernel;
+use super::kernel;
 
 /// ln sqrt(2 pi).
 const LN_SQRT_2_PI: f64 = 0.918_938_533_204_672_8;

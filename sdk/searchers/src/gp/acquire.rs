@@ -5,7 +5,7 @@ use tune_model::{Gp, Lbfgsb, Matern, log_expected_improvement};
 use tune_plugin::{Config, Space, Stream};
 use tune_search::{Points as _, Scramble, Sobol};
 
-use crate::frame::{Frame, Gene, middle};
+use super::frame::{Frame, Gene, middle};
 
 /// Points spread over the space. Each costs a prediction.
 const SPREAD: usize = 1_024;

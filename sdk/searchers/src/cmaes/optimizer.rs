@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use tune_plugin::{Stream, TrialId};
 use tune_search::{Categories, Cma, Form, Point, Rank};
 
-use crate::axes::{Axes, Place};
-use crate::restarts::{Restarts, Start, Strategy};
+use super::axes::{Axes, Place};
+use super::restarts::{Restarts, Start, Strategy};
 
 /// Draws before a point is clipped to the cube.
 const ATTEMPTS: u32 = 100;

@@ -1,0 +1,187 @@
+//! The searcher `gp`: Bayesian optimisation with a Gaussian process (J. Mockus, 1975; J. Snoek, H.
+//! Larochelle, R. Adams, 2012), with model and priors of Optuna 5's `GPSampler` and the logarithm of
+//! the expected improvement (S. Ament et al., 2023, *Unexpected Improvements to Expected Improvement*).
+//!
+//! Beside Optuna: a quasi-random start; values below the median are warped by rank (Vizier); weights
+//! are expected to be smaller in many dimensions; failures count as the worst; inactive parameters
+//! equal each other; stopped and paused trials teach at the resource that they reached; running trials
+//! are believed to give what the model expects; at most 600 results, the best and the newest, so that
+//! the cost of a suggestion is bounded.
+
+mod acquire;
+mod data;
+mod frame;
+mod surrogate;
+
+use acquire::Search;
+use data::Data;
+use frame::Frame;
+use surrogate::Fitted;
+use tune_plugin::{
+    Config, Failure, Observation, OptionError, Outcome, Proposal, Report, Searcher, Setup, Space,
+    Stream, Suggestion, TrialId, TrialState, Used,
+};
+use tune_search::{Judge, Points as _, Scramble, Sobol};
+
+/// Points of the sequence before the next unused configuration is taken in order.
+const REDRAWS: u32 = 20;
+
+/// Options of `gp`.
+#[tune_plugin::options]
+#[derive(Debug)]
+pub struct Options {
+    /// Results before which configurations are quasi-random.
+    #[option(default = 10, minimum = 1, maximum = 100000)]
+    pub n_startup_trials: u32,
+    /// The metric has no noise: equal configurations give equal results.
+    #[option(default = false)]
+    pub deterministic_objective: bool,
+    /// Failed trials count as the worst, or not at all.
+    #[option(default = "worst", one_of = ["worst", "ignore"])]
+    pub on_error: String,
+    /// Suggest no configuration of a discrete space twice, and end when all were suggested.
+    #[option(default = true)]
+    pub unique: bool,
+}
+
+/// The searcher.
+#[derive(Debug)]
+pub struct GpSearch {
+    frame: Frame,
+    options: Options,
+    judge: Judge,
+    max_t: Option<f64>,
+    stream: Stream,
+    start: Sobol,
+    data: Data,
+    fitted: Option<Fitted>,
+    used: Option<Used>,
+}
+
+impl Searcher for GpSearch {
+    const NAME: &'static str = "gp";
+    const SUMMARY: &'static str = "Bayesian optimisation with a Gaussian process";
+    type Options = Options;
+
+    fn init(setup: &Setup, options: Options) -> Result<Self, Vec<OptionError>> {
+        let space = Space::new(setup.space.clone()).map_err(|error| vec![error.into()])?;
+        let [objective] = setup.objectives.as_slice() else {
+            return Err(vec![OptionError {
+                key: "objectives".to_owned(),
+                message: format!("gp needs one objective, not {}", setup.objectives.len()),
+                hint: "name it by `metric` and `mode`, or use `random`".to_owned(),
+            }]);
+        };
+        let mut stream = Stream::new(setup.seed);
+        Ok(Self {
+            judge: Judge {
+                objective: objective.clone(),
+                constraints: setup.constraints.clone(),
+                time_attr: setup.time_attr.clone(),
+                failures_count: options.on_error == "worst",
+            },
+            max_t: setup.max_t.filter(|t| *t > 0.0 && t.is_finite()),
+            start: Sobol::new(space.parameters().len(), Scramble::Owen(stream.u64())),
+            stream,
+            data: Data::default(),
+            fitted: None,
+            used: options.unique.then(|| Used::new(&space, 0)),
+            frame: Frame::new(space),
+            options,
+        })
+    }
+
+    fn suggest(&mut self, trial: TrialId, pinned: &Config) -> Result<Suggestion, Failure> {
+        let part = self.frame.space.pin(pinned)?;
+        let modelled = if self.data.informative() < self.options.n_startup_trials as usize {
+            None
+        } else {
+            self.propose(&part)
+        };
+        let proposed = modelled.unwrap_or_else(|| self.spread(&part));
+        let unused = match &self.used {
+            Some(used) => used.unused_from(&part, &proposed),
+            None => Some(proposed.clone()),
+        };
+        let config = match unused {
+            Some(config) => config,
+            None if pinned.is_empty() => return Ok(Suggestion::Exhausted),
+            // Whoever pins keys wants the trial, repeated or not.
+            None => proposed,
+        };
+        if let Some(used) = &mut self.used {
+            used.record(&config);
+        }
+        self.data.ask(trial, config.clone());
+        Ok(Suggestion::Configure(Proposal {
+            config,
+            ..Proposal::default()
+        }))
+    }
+
+    fn observe(&mut self, trial: TrialId, report: &Report, state: TrialState) {
+        // An ended trial is told of by `complete`, with how it ended.
+        if state == TrialState::Paused {
+            self.data.tell(trial, Some(self.judge.paused(report)));
+        }
+    }
+
+    fn complete(&mut self, trial: TrialId, outcome: &Outcome) {
+        let rank = self.judge.ended(outcome.ending, outcome.last.as_ref());
+        self.data.tell(trial, rank);
+    }
+
+    fn seed_with(&mut self, known: &[Observation]) {
+        for observation in known {
+            let last = observation.last.as_ref();
+            if let Some(rank) = self.judge.ended(observation.ending, last)
+                && self.frame.space.check(&observation.config).is_ok()
+            {
+                self.data.add(observation.config.clone(), rank);
+            }
+            if let Some(used) = &mut self.used {
+                used.record(&observation.config);
+            }
+        }
+    }
+}
+
+impl GpSearch {
+    fn is_new(&self, config: &Config) -> bool {
+        self.used.as_ref().is_none_or(|used| used.is_new(config))
+    }
+
+    /// The next point of the sequence, an unused one if that is quickly found.
+    fn spread(&mut self, part: &Space) -> Config {
+        let mut config = Config::new();
+        for _ in 0..REDRAWS {
+            config = part.decode(&self.start.next_point());
+            if self.is_new(&config) {
+                break;
+            }
+        }
+        config
+    }
+
+    /// What the model promises most of; none if there is no model.
+    fn propose(&mut self, part: &Space) -> Option<Config> {
+        let observed = self.data.observed(&self.frame, self.max_t)?;
+        let exact = self.options.deterministic_objective;
+        let mut gp = surrogate::fit(&self.frame, &observed, &mut self.fitted, exact)?;
+        for config in self.data.running() {
+            let point = self.frame.point(config, 1.0);
+            let expected = gp.predict(&point).mean;
+            gp.push(&point, expected);
+        }
+        let search = Search {
+            frame: &self.frame,
+            part,
+            gp: &gp,
+            best: observed.best,
+            leader: &observed.leader,
+        };
+        let candidates = search.run(&mut self.stream);
+        let new = candidates.iter().find(|c| self.is_new(&c.config));
+        new.or(candidates.first()).map(|c| c.config.clone())
+    }
+}

@@ -186,13 +186,8 @@ conformance!(
     r#"{"lower": 0, "upper": 1.5, "n_warmup_steps": 3}"#
 );
 conformance!(wilcoxon, ByRule<tune_scheduler_wilcoxon::Wilcoxon>, "{}");
-conformance!(pbt, tune_scheduler_pbt::Pbt, "{}", many = 300);
-conformance!(
-    pbt_synch,
-    tune_scheduler_pbt::Pbt,
-    r#"{"synch": true}"#,
-    many = 300
-);
+conformance!(pbt, tune_scheduler_pbt::Pbt, "{}");
+conformance!(pbt_synch, tune_scheduler_pbt::Pbt, r#"{"synch": true}"#);
 conformance!(
     pbt_replay,
     tune_scheduler_pbt_replay::PbtReplay,

@@ -13,11 +13,13 @@ mod members;
 
 pub use members::Member;
 
+use std::cmp::Reverse;
+
 use tune_space::{
     Action, Config, Creation, Exploit, Next, OptionError, Report, Setup, Stream, TrialId, Turn,
 };
 
-use self::members::{Doing, Members, quantile_size};
+use self::members::{Doing, Members, Rank, quantile_size};
 use super::{Goal, Score, turn};
 
 /// Says with what a member goes on that took over another one's state.
@@ -131,7 +133,10 @@ impl<E: Explore> Population<E> {
     /// Members with a score, the best first, the earlier one first among equals.
     #[must_use]
     pub fn ranked(&self) -> Vec<(TrialId, Score)> {
-        self.members.ranked()
+        let ranked = self.members.ranked().iter();
+        ranked
+            .map(|(Reverse(score), trial)| (*trial, *score))
+            .collect()
     }
 
     /// What says how configurations change.
@@ -144,22 +149,19 @@ impl<E: Explore> Population<E> {
         let Some((time, score)) = self.goal.read(report) else {
             return Vec::new();
         };
-        let Some(member) = self.members.get_mut(trial) else {
+        let Some(member) = self.members.get(trial) else {
             return Vec::new();
         };
-        member.time = time;
         let due = if self.pace.synch {
             time >= self.barrier
         } else {
             time >= self.pace.burn_in && time - member.perturbed >= self.pace.interval
         };
         if !due {
+            self.members.change(trial, |member| member.time = time);
             return Vec::new();
         }
-        let base = member.base.replace((time, score));
-        member.perturbed = time;
-        member.score = Some(score);
-        if let Some(from) = base.filter(|(start, _)| *start < time) {
+        if let Some(from) = member.base.filter(|(start, _)| *start < time) {
             self.explorer.observe(&Stretch {
                 trial,
                 config: &member.config,
@@ -167,6 +169,11 @@ impl<E: Explore> Population<E> {
                 to: (time, score),
             });
         }
+        self.members.change(trial, |member| {
+            (member.time, member.perturbed) = (time, time);
+            member.score = Some(score);
+            member.base = Some((time, score));
+        });
         if self.pace.synch {
             self.set(trial, Doing::AtBarrier);
             vec![Action::Pause(trial)]
@@ -213,8 +220,8 @@ impl<E: Explore> Population<E> {
         } else {
             "asynchronous"
         };
-        let ranked = self.members.ranked();
-        let best = ranked.first().map_or_else(String::new, |(trial, score)| {
+        let best = self.members.ranked().first();
+        let best = best.map_or_else(String::new, |(Reverse(score), trial)| {
             let time = self.members.get(*trial).map_or(0.0, |m| m.perturbed);
             format!(
                 ", best {} of trial {trial} at {time}",
@@ -228,30 +235,18 @@ impl<E: Explore> Population<E> {
         )
     }
 
-    /// The exploit of a member among the worst: a donor drawn among the best that are better than
-    /// it. The member then is where its donor was when that was kept.
-    fn exploit(&mut self, target: TrialId, ranked: &[(TrialId, Score)]) -> Option<Action> {
-        let size = quantile_size(ranked.len(), self.pace.quantile_fraction);
-        let rank = ranked.iter().position(|(trial, _)| *trial == target)?;
-        if rank + size < ranked.len() {
-            return None;
-        }
-        let (_, own) = ranked.get(rank)?;
-        let best = ranked.get(..size)?;
-        let better = best.partition_point(|(_, score)| score > own);
-        if better == 0 {
-            return None;
-        }
-        let (source, _) = *best.get(self.stream.below(better as u64) as usize)?;
+    /// A member takes over the state of another one: it then is where its donor was when that was
+    /// kept.
+    fn exploit(&mut self, target: TrialId, source: TrialId) -> Option<Action> {
         let donor = self.members.get(source)?;
         let (time, base) = (donor.perturbed, donor.base);
         let config = self.explorer.explore(target, donor, &mut self.stream);
-        let member = self.members.get_mut(target)?;
-        member.config = config.clone();
-        member.time = time;
-        member.perturbed = time;
-        member.score = None;
-        member.base = base;
+        self.members.change(target, |member| {
+            member.config = config.clone();
+            (member.time, member.perturbed) = (time, time);
+            member.score = None;
+            member.base = base;
+        });
         self.exploits += 1;
         Some(Action::Exploit(Exploit {
             target,
@@ -264,8 +259,11 @@ impl<E: Explore> Population<E> {
     /// make room for whoever waits.
     fn perturb(&mut self, trial: TrialId) -> Vec<Action> {
         let yields = self.growing || self.members.any(Doing::Waiting);
-        let ranked = self.members.ranked();
-        let mut actions: Vec<Action> = self.exploit(trial, &ranked).into_iter().collect();
+        let (rank, ranked) = (self.members.rank(trial), self.members.ranked());
+        let fraction = self.pace.quantile_fraction;
+        let source = rank.and_then(|rank| donor(ranked, rank, fraction, &mut self.stream));
+        let exploit = source.and_then(|source| self.exploit(trial, source));
+        let mut actions: Vec<Action> = exploit.into_iter().collect();
         if yields {
             // Keeps the state as well.
             self.set(trial, Doing::Waiting);
@@ -278,23 +276,37 @@ impl<E: Explore> Population<E> {
 
     /// All members have come to the barrier: the worst take over the best, and all go on.
     fn pass_barrier(&mut self) -> Vec<Action> {
-        let ranked = self.members.ranked();
         let reached = self.members.iter().map(|(_, member)| member.time);
         let furthest = reached.fold(self.barrier, f64::max);
         self.barrier = (self.barrier + self.pace.interval).max(furthest);
-        let actions = ranked
-            .iter()
-            .filter_map(|(trial, _)| self.exploit(*trial, &ranked))
-            .collect();
-        for member in self.members.iter_mut() {
-            member.doing = Doing::Waiting;
+        // As they stand now, whoever takes over a state meanwhile.
+        let ranked = self.members.ranked().to_vec();
+        let mut actions = Vec::new();
+        for (rank, (_, target)) in ranked.iter().enumerate() {
+            let fraction = self.pace.quantile_fraction;
+            let source = donor(&ranked, rank, fraction, &mut self.stream);
+            actions.extend(source.and_then(|source| self.exploit(*target, source)));
         }
+        let all: Vec<TrialId> = self.members.iter().map(|(trial, _)| trial).collect();
+        all.iter()
+            .for_each(|trial| self.set(*trial, Doing::Waiting));
         actions
     }
 
     fn set(&mut self, trial: TrialId, doing: Doing) {
-        if let Some(member) = self.members.get_mut(trial) {
-            member.doing = doing;
-        }
+        self.members.change(trial, |member| member.doing = doing);
     }
+}
+
+/// From whom the member at `rank` takes over a state, if it is among the worst: drawn among the best
+/// that are better than it.
+fn donor(ranked: &[Rank], rank: usize, fraction: f64, stream: &mut Stream) -> Option<TrialId> {
+    let size = quantile_size(ranked.len(), fraction);
+    if rank + size < ranked.len() {
+        return None;
+    }
+    let (own, _) = ranked.get(rank)?;
+    let better = ranked.get(..size)?.partition_point(|(best, _)| best < own);
+    let drawn = (better > 0).then(|| stream.below(better as u64))?;
+    ranked.get(drawn as usize).map(|(_, trial)| *trial)
 }

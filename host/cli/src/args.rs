@@ -350,6 +350,8 @@ pub(crate) struct ExportArgs {
 pub(crate) enum BenchCommand {
     /// Schedulers: the best result so far over virtual time, many seeds at once
     Schedulers(BenchSchedulersArgs),
+    /// The problems of the comparison of searchers, for other programs: JSON lines
+    Problems,
 }
 
 /// Arguments of `bench schedulers`.

@@ -17,4 +17,5 @@ pub use ask_tell::AskTell;
 pub use protocol::{Launch, MAX_LINE, Protocol, Reply};
 pub use request::Request;
 pub use schedule::Schedule;
+pub use space::{config as config_from_json, space_to_json};
 pub use trouble::Trouble;

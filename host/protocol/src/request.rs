@@ -66,7 +66,10 @@ impl Request {
     }
 
     /// No field has another name than these.
-    pub(crate) fn only(&self, names: &[&str]) -> Result<(), Trouble> {
+    ///
+    /// # Errors
+    /// The first that has, and which was probably meant.
+    pub fn only(&self, names: &[&str]) -> Result<(), Trouble> {
         let known = |name: &str| name == "cmd" || names.contains(&name);
         let Some(name) = self.fields.keys().find(|name| !known(name)) else {
             return Ok(());
@@ -91,12 +94,16 @@ impl Request {
     }
 
     /// A field, if it was given. Null counts as given.
-    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
         self.fields.get(name)
     }
 
-    /// A field that must be there.
-    pub(crate) fn required(&self, name: &str, hint: &str) -> Result<&Value, Trouble> {
+    /// A field that must be there; the hint says what it is.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn required(&self, name: &str, hint: &str) -> Result<&Value, Trouble> {
         self.get(name)
             .ok_or_else(|| self.wrong(format_args!("needs the field `{name}`"), hint))
     }
@@ -112,11 +119,10 @@ impl Request {
     }
 
     /// A whole number that may be left out.
-    pub(crate) fn whole<T: TryFrom<u64>>(
-        &self,
-        name: &str,
-        least: u64,
-    ) -> Result<Option<T>, Trouble> {
+    ///
+    /// # Errors
+    /// It is none, below the least, or too large.
+    pub fn whole<T: TryFrom<u64>>(&self, name: &str, least: u64) -> Result<Option<T>, Trouble> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };

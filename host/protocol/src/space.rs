@@ -1,6 +1,6 @@
 //! The space of a request, and the values of its parameters in JSON.
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use tune_space::{Condition, Config, Domain, Parameter, RealRange, Space, Value, WholeRange};
 
 use crate::request::{cut, shown};
@@ -178,8 +178,55 @@ fn value(domain: &Domain, json: &Json) -> Option<Value> {
     read.filter(|value| domain.contains(value))
 }
 
+/// A space as `start` takes it; none if it has a normal distribution, which has no bounds.
+#[must_use]
+pub fn space_to_json(space: &Space) -> Option<Json> {
+    space.parameters().iter().map(written).collect()
+}
+
+fn written(parameter: &Parameter) -> Option<Json> {
+    let listed = |values: &[Value]| values.iter().map(Value::to_json).collect::<Json>();
+    let fields = match &parameter.domain {
+        Domain::Real(r) => vec![
+            ("kind", json!("float")),
+            ("low", json!(r.low)),
+            ("high", json!(r.high)),
+            ("log", json!(r.log)),
+            ("step", json!(r.step)),
+        ],
+        Domain::Whole(r) => vec![
+            ("kind", json!("int")),
+            ("low", json!(r.low)),
+            ("high", json!(r.high)),
+            ("log", json!(r.log)),
+            ("step", json!(r.step)),
+        ],
+        Domain::Choice(values) => vec![("kind", json!("cat")), ("choices", listed(values))],
+        Domain::Ordered(values) => vec![
+            ("kind", json!("cat")),
+            ("choices", listed(values)),
+            ("ordered", json!(true)),
+        ],
+        Domain::Gaussian(_) => return None,
+    };
+    let conditions = parameter.conditions.iter();
+    let conditions = conditions.map(|c| json!({"param": c.parent, "in": listed(&c.among)}));
+    let when = match conditions.collect::<Vec<_>>() {
+        none if none.is_empty() => Json::Null,
+        all => json!(all),
+    };
+    let name = ("name", json!(parameter.name));
+    // A step or condition that is not there is left out.
+    let given = fields.into_iter().chain([name, ("when", when)]);
+    let given = given.filter(|(_, value)| !value.is_null());
+    Some(given.map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
 /// A configuration that came in JSON: every active parameter and no other.
-pub(crate) fn config(space: &Space, json: &Json) -> Result<Config, Trouble> {
+///
+/// # Errors
+/// What is missing, too much, or outside.
+pub fn config(space: &Space, json: &Json) -> Result<Config, Trouble> {
     let Some(fields) = json.as_object() else {
         return Err(Trouble::bad(format!(
             "`params` is {}\n  hint: an object of every active parameter",

@@ -1,11 +1,14 @@
 //! `ask-tell`: suggestions within the space, results of all kinds, and a scheduler beside.
 
 use serde_json::{Value, json};
-use tune_protocol::AskTell;
+use tune_protocol::{AskTell, config_from_json, space_to_json};
 use tune_scheduler_asha::Asha;
 use tune_scheduler_hyperband::Hyperband;
 use tune_searcher_random::Random;
 use tune_searchers::Tpe;
+use tune_space::{
+    Condition, Config, Domain, GaussianSpread, Parameter, RealRange, Space, Stream, WholeRange,
+};
 
 use crate::talk::{ask_tell, launch, refused, say};
 
@@ -259,4 +262,66 @@ fn a_request_that_is_not_right_names_what_is_wrong_and_changes_nothing() {
         json!({"ok": true})
     );
     assert!(refused(&mut talk, r#"{"cmd":"tell","id":0,"value":1}"#).contains("told before"));
+}
+
+#[test]
+fn a_written_space_is_the_one_that_start_reads_and_configurations_come_back_equal() {
+    let parameter = |name: &str, domain: Domain| Parameter {
+        name: name.to_owned(),
+        domain,
+        conditions: Vec::new(),
+    };
+    let real = |log, step| {
+        Domain::Real(RealRange {
+            low: 0.5,
+            high: 8.0,
+            log,
+            step,
+        })
+    };
+    let mut child = parameter(
+        "child",
+        Domain::Whole(WholeRange {
+            low: 1,
+            high: 64,
+            log: true,
+            step: None,
+        }),
+    );
+    child.conditions.push(Condition {
+        parent: "kind".to_owned(),
+        among: vec!["a".into()],
+    });
+    let space = Space::new(vec![
+        parameter(
+            "kind",
+            Domain::Choice(vec!["a".into(), 3.into(), true.into()]),
+        ),
+        parameter("size", Domain::Ordered(vec![8.into(), 16.into()])),
+        parameter("rate", real(true, None)),
+        parameter("share", real(false, Some(0.25))),
+        child,
+    ])
+    .unwrap();
+    let written = space_to_json(&space).unwrap();
+    let mut talk = ask_tell::<Random>(json!({}));
+    let start = json!({"cmd":"start","direction":"minimize","space":written});
+    assert_eq!(say(&mut talk, start), json!({"ok": true}));
+    for id in 0..50 {
+        let reply = say(&mut talk, json!({"cmd":"ask","id":id}));
+        let config = config_from_json(&space, &reply["params"]).unwrap();
+        assert_eq!(config.to_json(), reply["params"]);
+    }
+    let mut stream = Stream::new(1);
+    for _ in 0..50 {
+        let config = space.sample(&mut stream, &Config::new()).unwrap();
+        assert_eq!(config_from_json(&space, &config.to_json()), Ok(config));
+    }
+    let normal = GaussianSpread {
+        mean: 0.0,
+        sd: 1.0,
+        step: None,
+    };
+    let normal = Space::new(vec![parameter("x", Domain::Gaussian(normal))]).unwrap();
+    assert_eq!(space_to_json(&normal), None);
 }

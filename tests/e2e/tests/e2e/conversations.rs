@@ -175,3 +175,34 @@ fn the_python_client_tunes_scikit_learn() {
         "{output:?}"
     );
 }
+
+#[test]
+fn other_programs_get_spaces_and_values_of_the_problems_of_the_study() {
+    let point = |x: f64| {
+        json!({"cmd":"evaluate","problem":"noisy-sphere-5","seed":2,"trial":7,"params":
+        {"x0":x,"x1":x,"x2":x,"x3":x,"x4":x}})
+    };
+    let lines = [
+        json!({"cmd":"list"}).to_string(),
+        point(1.0).to_string(),
+        point(1.0).to_string(),
+        point(9.0).to_string(),
+        json!({"cmd":"evaluate","problem":"cube","params":{}}).to_string(),
+        json!({"cmd":"stop"}).to_string(),
+    ];
+    let (replies, output) = talk(&["bench", "problems"], &lines.join("\n"));
+    assert!(output.status.success(), "{output:?}");
+    let problems = replies[0]["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 32);
+    assert!(
+        problems
+            .iter()
+            .all(|p| p["space"].as_array().is_some_and(|s| !s.is_empty()))
+    );
+    assert!(replies[1]["regret"].as_f64() > Some(0.0));
+    assert_ne!(replies[1]["value"], replies[1]["regret"]);
+    assert_eq!(replies[1], replies[2]);
+    assert!(replies[3]["error"].as_str().unwrap().contains("x0"));
+    assert!(replies[4]["error"].as_str().unwrap().contains("sphere-2"));
+    assert_eq!(replies[5], json!({"ok": true}));
+}

@@ -8,7 +8,7 @@ use crate::lab::workspace;
 
 /// Which packages of the workspace a package may depend on, tests aside. A package that is not here
 /// has no place yet.
-const ALLOWED: [(&str, &[&str]); 25] = [
+const ALLOWED: [(&str, &[&str]); 26] = [
     ("tune-space", &[]),
     ("tune-model", &["tune-space"]),
     ("tune-search", &["tune-space"]),
@@ -31,6 +31,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
         &["tune-core", "tune-plugin", "tune-space", "tune-table"],
     ),
     ("tune-protocol", &["tune-core", "tune-space"]),
+    ("tune-study", &["tune-space", "tune-table"]),
     (
         "tune-host",
         &[
@@ -43,6 +44,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
             "tune-runtime",
             "tune-simulation",
             "tune-store",
+            "tune-study",
             "tune-table",
         ],
     ),

@@ -7,6 +7,7 @@ mod entries;
 mod incumbent;
 mod peers;
 mod plot;
+mod problems;
 mod streams;
 mod summary;
 mod tables;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use crate::args::{BenchCommand, BenchSchedulersArgs};
 use crate::catalog::Catalog;
+use crate::conversation;
 use crate::failure::{Failure, Verdict};
 use crate::output::{self, Page};
 use crate::prepare;
@@ -29,6 +31,7 @@ use arena::Arena;
 pub(crate) fn bench(command: &BenchCommand) -> Result<Verdict, Failure> {
     match command {
         BenchCommand::Schedulers(args) => schedulers(args)?,
+        BenchCommand::Problems => conversation::hold(&mut problems::Server::new()?)?,
     }
     Ok(Verdict::Done)
 }

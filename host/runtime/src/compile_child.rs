@@ -4,6 +4,7 @@
 //! component, works on one thread, and ends when whoever started it is gone.
 
 use std::io::{self, BufRead, Read, Write};
+use std::sync::mpsc;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -40,7 +41,15 @@ pub fn compile_child() -> io::Result<()> {
     if bytes.len() as u64 != task.size {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    thread::Builder::new().spawn(end_with_parent)?;
+    // A thread takes its stacks and its first piece of memory before anything is bounded: later they
+    // would be taken from what the component may have, or not be had.
+    let (runs, running) = mpsc::channel();
+    thread::Builder::new().spawn(move || {
+        // Whoever waits is still there.
+        let _ = runs.send(());
+        end_with_parent();
+    })?;
+    running.recv().map_err(io::Error::other)?;
 
     let mut config = config(task.metering, task.strict, Tracking::Copy);
     config.parallel_compilation(false);

@@ -31,7 +31,8 @@ pub(crate) fn workspace() -> &'static Path {
 }
 
 /// The binary, of the profile with which this test was built. Where the build that made this test
-/// made it too, it is used; else cargo is asked for it, which may have to build wasmtime.
+/// made it too, it is used; else cargo is asked for it, of the whole workspace, so that features, and
+/// with them wasmtime, are those of that build.
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -46,7 +47,8 @@ pub(crate) fn binary() -> &'static Path {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .current_dir(workspace())
-            .args(["build", "--quiet", "-p", "tune-host", "--target-dir"])
+            .args(["build", "--quiet", "--workspace", "--bin", "tune-host"])
+            .arg("--target-dir")
             .arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             cargo.arg("--release");

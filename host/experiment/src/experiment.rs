@@ -26,7 +26,7 @@ pub(crate) const MAX_TRIALS: u32 = 10_000_000;
 /// Retries of a trial at most.
 pub(crate) const MAX_FAILURES: u32 = 1_000;
 /// The searcher if the file names none.
-pub(crate) const DEFAULT_SEARCHER: &str = "tpe";
+pub(crate) const DEFAULT_SEARCHER: &str = "auto";
 /// The scheduler if the file names none.
 pub(crate) const DEFAULT_SCHEDULER: &str = "fifo";
 /// Longest name of an experiment: it is a part of directory names.

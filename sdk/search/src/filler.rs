@@ -69,10 +69,15 @@ impl<P: Points> Filler<P> {
 
     /// Configurations of earlier results are not suggested again.
     pub fn seed_with(&mut self, known: &[Observation]) {
+        for observation in known {
+            self.record(&observation.config);
+        }
+    }
+
+    /// This configuration is not suggested again.
+    pub fn record(&mut self, config: &Config) {
         if let Some(used) = &mut self.used {
-            for observation in known {
-                used.record(&observation.config);
-            }
+            used.record(config);
         }
     }
 }

@@ -69,6 +69,11 @@ impl Searcher for Grid {
 }
 
 impl Grid {
+    /// A trial that another searcher has suggested: its configuration is not tried again.
+    pub fn adopt(&mut self, _: TrialId, config: &Config) {
+        self.used.record(config);
+    }
+
     fn next(&mut self) -> Option<Config> {
         let walk = self.walk.as_mut()?;
         loop {

@@ -30,12 +30,16 @@
 //! assert_eq!(first.config.get("fast"), Some(&Value::Boolean(false)));
 //! ```
 
+pub mod auto;
 pub mod cmaes;
 pub mod gp;
 pub mod grid;
+pub mod sobol;
 pub mod tpe;
 
+pub use auto::Auto;
 pub use cmaes::Cmaes;
 pub use gp::GpSearch;
 pub use grid::Grid;
+pub use sobol::SobolSearch;
 pub use tpe::Tpe;

@@ -665,7 +665,7 @@ fn plugins() {
     expect(
         "[space]\n[searcher]\nn = 1",
         (8, 2),
-        &["[searcher] has no `plugin`", "tpe"],
+        &["[searcher] has no `plugin`", "auto"],
     );
     expect(
         "[space]\n[searcher]\nplugin = 1",

@@ -214,7 +214,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!((engine.seed, plan.seed_given), (42, false));
     assert_eq!(engine.slots, 8);
     assert_eq!(engine.time_attr, "training_iteration");
-    assert_eq!(engine.searcher, ("tpe".to_owned(), "{}".to_owned()));
+    assert_eq!(engine.searcher, ("auto".to_owned(), "{}".to_owned()));
     assert_eq!(engine.scheduler, ("fifo".to_owned(), "{}".to_owned()));
     assert_eq!(engine.order, Order::Deterministic);
     assert_eq!(

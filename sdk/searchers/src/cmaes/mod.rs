@@ -192,15 +192,32 @@ impl Searcher for Cmaes {
 }
 
 impl Cmaes {
+    /// A trial that another searcher has suggested and that has not ended. To be called after
+    /// [`Searcher::seed_with`].
+    pub fn adopt(&mut self, trial: TrialId, config: &Config) {
+        if let Some(used) = &mut self.used {
+            used.record(config);
+        }
+        let mut optimizer = self.optimizer.take().unwrap_or_else(|| self.begin());
+        let place = self.axes.place(config, &self.middle());
+        optimizer.ask(trial, place, false);
+        self.optimizer = Some(optimizer);
+    }
+
+    /// The middle of the cube, and every first alternative.
+    fn middle(&self) -> Place {
+        Place {
+            x: vec![0.5; self.axes.dimensions()],
+            chosen: vec![0; self.axes.categories().len()],
+        }
+    }
+
     /// The first distribution.
     fn begin(&mut self) -> Optimizer {
         let mut known = std::mem::take(&mut self.known);
         // Stable: among equals the earlier one.
         known.sort_by_key(|(rank, _)| *rank);
-        let middle = Place {
-            x: vec![0.5; self.axes.dimensions()],
-            chosen: vec![0; self.axes.categories().len()],
-        };
+        let middle = self.middle();
         let good: Vec<Place> = match known.len() {
             n if n >= MIN_KNOWN => known
                 .iter()

@@ -147,6 +147,14 @@ impl Searcher for GpSearch {
 }
 
 impl GpSearch {
+    /// A trial that another searcher has suggested and that has not ended.
+    pub fn adopt(&mut self, trial: TrialId, config: &Config) {
+        if let Some(used) = &mut self.used {
+            used.record(config);
+        }
+        self.data.ask(trial, config.clone());
+    }
+
     fn is_new(&self, config: &Config) -> bool {
         self.used.as_ref().is_none_or(|used| used.is_new(config))
     }

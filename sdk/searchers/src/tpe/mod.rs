@@ -194,6 +194,14 @@ impl Pair {
 }
 
 impl Tpe {
+    /// A trial that another searcher has suggested and that has not ended.
+    pub fn adopt(&mut self, trial: TrialId, config: &Config) {
+        if let Some(used) = &mut self.used {
+            used.record(config);
+        }
+        self.history.ask(trial, self.point(config));
+    }
+
     fn is_new(&self, config: &Config) -> bool {
         self.used.as_ref().is_none_or(|used| used.is_new(config))
     }

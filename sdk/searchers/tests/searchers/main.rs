@@ -2,7 +2,9 @@
 
 #![cfg(test)]
 
+mod auto;
 mod cmaes;
 mod gp;
 mod grid;
+mod sobol;
 mod tpe;

@@ -1,11 +1,9 @@
 //! `sobol` as the host calls it.
 
-#![cfg(test)]
-
 use tune_plugin::{
     Config, Domain, Parameter, RealRange, Searcher, Setup, Suggestion, Value, parse_options,
 };
-use tune_searcher_sobol::SobolSearch;
+use tune_searchers::SobolSearch;
 
 fn start(parameters: usize, seed: u64, options: &str) -> SobolSearch {
     let (low, high, log, step) = (0.0, 1.0, false, None);

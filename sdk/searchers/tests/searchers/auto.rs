@@ -1,0 +1,232 @@
+//! `auto` as the host calls it: what it chooses, and that nothing is lost when another takes over.
+
+use std::collections::BTreeSet;
+
+use tune_plugin::{
+    Config, Domain, Ending, FailureKind, Objective, Observation, Outcome, Parameter, RealRange,
+    Report, Searcher, Setup, Space, Stream, Suggestion, TrialId, TrialState, WholeRange, log,
+    parse_options,
+};
+use tune_searchers::Auto;
+
+fn real(name: &str) -> Parameter {
+    let (low, high, log, step) = (-5.0, 5.0, false, None);
+    let domain = Domain::Real(RealRange {
+        low,
+        high,
+        log,
+        step,
+    });
+    parameter(name, domain)
+}
+
+fn whole(name: &str, high: i64) -> Parameter {
+    let (low, log, step) = (1, false, None);
+    let domain = Domain::Whole(WholeRange {
+        low,
+        high,
+        log,
+        step,
+    });
+    parameter(name, domain)
+}
+
+fn parameter(name: &str, domain: Domain) -> Parameter {
+    Parameter {
+        name: name.to_owned(),
+        domain,
+        conditions: Vec::new(),
+    }
+}
+
+fn setup(space: &[Parameter], trials: u32) -> Setup {
+    Setup {
+        space: space.to_vec(),
+        objectives: vec![Objective {
+            metric: "loss".to_owned(),
+            maximize: false,
+        }],
+        constraints: Vec::new(),
+        time_attr: "training_iteration".to_owned(),
+        max_t: None,
+        trials: Some(trials),
+        slots: 8,
+        seed: 3,
+        options: "{}".to_owned(),
+    }
+}
+
+fn start(space: &[Parameter], trials: u32) -> Auto {
+    let _ = log::native::take();
+    Auto::init(&setup(space, trials), parse_options("{}").unwrap()).unwrap()
+}
+
+fn ask(auto: &mut Auto, trial: TrialId) -> Option<Config> {
+    match auto.suggest(trial, &Config::new()).unwrap() {
+        Suggestion::Configure(proposal) => Some(proposal.config),
+        Suggestion::Exhausted => None,
+        Suggestion::Wait => panic!("it never waits"),
+    }
+}
+
+fn report(loss: f64) -> Report {
+    Report::default()
+        .with("loss", loss)
+        .with("training_iteration", 1.0)
+}
+
+fn finished(loss: f64) -> Outcome {
+    Outcome {
+        ending: Ending::Finished,
+        last: Some(report(loss)),
+    }
+}
+
+fn distance(config: &Config) -> f64 {
+    let off = |(_, value): (&str, &tune_plugin::Value)| value.as_f64().unwrap_or(0.0) - 2.0;
+    config.iter().map(off).map(|x| x * x).sum()
+}
+
+fn said() -> Vec<String> {
+    log::native::take()
+        .into_iter()
+        .map(|(_, line)| line)
+        .collect()
+}
+
+#[test]
+fn it_says_at_once_what_it_will_do_and_again_when_another_takes_over() {
+    let mut auto = start(&[real("x"), real("y")], 40);
+    assert_eq!(
+        said(),
+        ["sobol, from 10 results on gp: 40 trials, few enough to model them all"]
+    );
+    for trial in 0..12 {
+        let config = ask(&mut auto, trial).unwrap();
+        auto.complete(trial, &finished(distance(&config)));
+    }
+    assert_eq!(said(), ["gp from here on: 10 results are known"]);
+}
+
+#[test]
+fn cmaes_goes_on_where_the_others_have_found_the_minimum() {
+    let mut auto = start(&[real("x"), real("y")], 600);
+    let mut stream = Stream::new(1);
+    let mut anywhere = || 10.0 * stream.unit() - 5.0;
+    let known: Vec<Observation> = (0..240)
+        .map(|_| {
+            let named = ["x", "y"].map(|name| (name.to_owned(), anywhere().into()));
+            let config: Config = named.into_iter().collect();
+            Observation {
+                last: Some(report(distance(&config))),
+                config,
+                ending: Ending::Finished,
+            }
+        })
+        .collect();
+    auto.seed_with(&known);
+    let mut best = f64::INFINITY;
+    for trial in 0..110 {
+        let config = ask(&mut auto, trial).unwrap();
+        let loss = distance(&config);
+        // Its first distribution is not the middle of the space with a sixth of its width.
+        assert!(trial < 10 || loss < 8.0, "trial {trial}: {loss}");
+        best = best.min(loss);
+        auto.complete(trial, &finished(loss));
+    }
+    assert!(best < 0.01, "{best}");
+    let turns = said();
+    assert_eq!(
+        turns[1..],
+        [
+            "gp from here on: 240 results are known",
+            "cmaes from here on: 250 results are known",
+        ]
+    );
+}
+
+#[test]
+fn no_configuration_comes_twice_whoever_suggests() {
+    let space = [whole("a", 6), whole("b", 5)];
+    let mut auto = start(&space, 100);
+    let names = Space::new(space.to_vec()).unwrap();
+    let mut seen = BTreeSet::new();
+    // Four of them always run, so that each one that takes over finds running ones.
+    let mut trial = 0;
+    while let Some(config) = ask(&mut auto, trial) {
+        assert!(seen.insert(names.fingerprint(&config)), "{config:?}");
+        if let Some(ended) = trial.checked_sub(4) {
+            auto.complete(ended, &finished(f64::from(ended)));
+        }
+        trial += 1;
+    }
+    assert_eq!(seen.len(), 30);
+    assert_eq!(said().len(), 2);
+}
+
+#[test]
+fn failures_and_values_that_are_no_number_are_no_results() {
+    let mut auto = start(&[real("x")], 100);
+    let failed = Outcome {
+        ending: Ending::Failed(FailureKind::Trap),
+        last: None,
+    };
+    for trial in 0..40 {
+        ask(&mut auto, trial).unwrap();
+        match trial % 2 {
+            0 => auto.complete(trial, &failed),
+            _ => auto.complete(trial, &finished(f64::NAN)),
+        }
+    }
+    assert_eq!(said().len(), 1, "it still fills the space");
+}
+
+#[test]
+fn paused_trials_are_results_once_and_earlier_runs_are_too() {
+    let mut auto = start(&[real("x")], 100);
+    for trial in 0..9 {
+        ask(&mut auto, trial).unwrap();
+        for _ in 0..3 {
+            auto.observe(trial, &report(1.0), TrialState::Paused);
+        }
+    }
+    ask(&mut auto, 9).unwrap();
+    assert_eq!(said().len(), 1, "nine results");
+    auto.complete(0, &finished(0.5));
+    ask(&mut auto, 10).unwrap();
+    assert_eq!(said().len(), 0, "still nine");
+    auto.complete(9, &finished(0.5));
+    ask(&mut auto, 11).unwrap();
+    assert_eq!(said(), ["gp from here on: 10 results are known"]);
+
+    let mut auto = start(&[real("x")], 100);
+    let known = |i: i32| Observation {
+        config: [("x".to_owned(), f64::from(i).into())]
+            .into_iter()
+            .collect(),
+        last: Some(report(f64::from(i * i))),
+        ending: Ending::Finished,
+    };
+    auto.seed_with(&(-5..5).map(known).collect::<Vec<_>>());
+    let first = ask(&mut auto, 0).unwrap();
+    assert!(
+        first.f64("x").unwrap().abs() < 1.0,
+        "the model knows them: {first:?}"
+    );
+}
+
+#[test]
+fn without_a_metric_it_fills_the_space() {
+    let setup = Setup {
+        objectives: Vec::new(),
+        ..setup(&[real("x"), real("y")], 100)
+    };
+    let _ = log::native::take();
+    let mut auto = Auto::init(&setup, parse_options("{}").unwrap()).unwrap();
+    assert_eq!(said(), ["sobol: no metric to improve is named"]);
+    for trial in 0..30 {
+        ask(&mut auto, trial).unwrap();
+        auto.complete(trial, &finished(1.0));
+    }
+    assert_eq!(said().len(), 0);
+}

@@ -27,6 +27,7 @@ pub(crate) struct Opening {
 }
 
 /// A plugin and the options that the command line gives it.
+#[derive(Clone)]
 pub(crate) struct Part {
     plugin: Plugin,
     options: Map<String, Value>,
@@ -46,6 +47,11 @@ impl Opening {
         }
         let runtime = prepare::runtime(&HostLimits::default())?;
         Ok(Self { catalog, runtime })
+    }
+
+    /// The names of all plugins of a kind.
+    pub(crate) fn names_of(&self, kind: PluginKind) -> Vec<&str> {
+        self.catalog.names_of(Some(kind))
     }
 
     /// A plugin, loaded, with its options checked.
@@ -108,6 +114,11 @@ fn wrong_options(plugin: &str, errors: &[OptionError]) -> String {
 }
 
 impl Part {
+    /// It is a searcher that learns from results.
+    pub(crate) fn learns(&self) -> bool {
+        self.plugin.manifest().learns
+    }
+
     /// A scheduler that copies trials or changes their configurations needs a host that holds them.
     pub(crate) fn refuse_changes(&self) -> Result<(), Failure> {
         let manifest = self.plugin.manifest();

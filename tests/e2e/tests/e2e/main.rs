@@ -36,4 +36,5 @@ mod resume;
 mod room;
 mod runs;
 mod snapshots;
+mod study;
 mod tables;

@@ -1,3 +1,5 @@
+//! `bench`: searchers and schedulers beside those of other programs.
+//!
 //! `bench schedulers`: schedulers on recorded curves, many seeds at once. The same sandboxed plugins
 //! decide through the same engine as in a run; only training is looked up instead of done.
 
@@ -8,6 +10,7 @@ mod incumbent;
 mod peers;
 mod plot;
 mod problems;
+mod searchers;
 mod streams;
 mod summary;
 mod tables;
@@ -31,6 +34,7 @@ use arena::Arena;
 pub(crate) fn bench(command: &BenchCommand) -> Result<Verdict, Failure> {
     match command {
         BenchCommand::Schedulers(args) => schedulers(args)?,
+        BenchCommand::Searchers(args) => searchers::searchers(args)?,
         BenchCommand::Problems => conversation::hold(&mut problems::Server::new()?)?,
     }
     Ok(Verdict::Done)

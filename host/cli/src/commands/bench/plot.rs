@@ -69,7 +69,8 @@ pub(super) fn svg(arenas: &[Arena<'_>], seeds: u32) -> String {
     out
 }
 
-fn color(index: usize) -> &'static str {
+/// The colour of a line.
+pub(super) fn color(index: usize) -> &'static str {
     COLORS
         .get(index % COLORS.len())
         .copied()
@@ -83,7 +84,8 @@ fn dashes(arenas: &[Arena<'_>], name: &str) -> &'static str {
     if own { "" } else { " stroke-dasharray=\"6 4\"" }
 }
 
-fn escaped(text: &str) -> String {
+/// Text as SVG has it.
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

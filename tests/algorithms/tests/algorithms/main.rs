@@ -7,6 +7,8 @@
 #[expect(unreachable_pub, reason = "the root of a crate of its own")]
 mod laggards;
 
+mod searchers;
+
 use tune_algorithms::{Course, Kind, Run, plan};
 use tune_core::{Event, Phase};
 use tune_plugin::{Scheduler, schedule::ByRule};

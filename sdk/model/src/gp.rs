@@ -222,19 +222,6 @@ impl<K: Kernel> Gp<K> {
             - n * LN_SQRT_2_PI
     }
 
-    /// The logarithm of the likelihood of the last `count` values, given those before them: compares
-    /// how well different numbers of older values predict the same newer ones.
-    #[must_use]
-    pub fn log_likelihood_of_last(&self, count: usize) -> f64 {
-        let mut surprises = self.values.clone();
-        self.factor.forward(&mut surprises);
-        let older = surprises.len().saturating_sub(count);
-        let deviations = self.factor.factor().diagonal();
-        let each = surprises.iter().zip(deviations).skip(older);
-        each.map(|(z, deviation)| -0.5 * z * z - libm::log(deviation) - LN_SQRT_2_PI)
-            .sum()
-    }
-
     /// Derivatives of [`Self::log_likelihood`] by the logarithms of the parameters of the kernel and
     /// of the noise.
     #[must_use]
@@ -313,17 +300,6 @@ mod tests {
         assert!(known.mean.abs() < 1e-14 && known.variance <= 1e-12);
         let likelihood = -0.5 / (1.0 - c * c) - 0.5 * libm::log(1.0 - c * c) - 2.0 * LN_SQRT_2_PI;
         assert!((gp.log_likelihood() - likelihood).abs() < 1e-14);
-    }
-
-    #[test]
-    fn the_likelihood_of_all_is_that_of_the_first_times_that_of_the_others_given_them() {
-        let (points, values) = data(12, 9);
-        let gp = Gp::new(kernel(), 0.1, points.clone(), values.clone()).unwrap();
-        let first: Points = points.iter().take(7).collect();
-        let older = Gp::new(kernel(), 0.1, first, values[..7].to_vec()).unwrap();
-        let product = older.log_likelihood() + gp.log_likelihood_of_last(5);
-        assert!((gp.log_likelihood() - product).abs() < 1e-12);
-        assert!((gp.log_likelihood_of_last(99) - gp.log_likelihood()).abs() < 1e-12);
     }
 
     #[test]

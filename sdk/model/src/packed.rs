@@ -11,10 +11,11 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     let n = a.len().min(b.len());
     let (a, b) = (a.get(..n).unwrap_or(a), b.get(..n).unwrap_or(b));
     let mut sums = [0.0; LANES];
-    let (blocks_a, blocks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = blocks_a.remainder().iter().zip(blocks_b.remainder());
-    let rest: f64 = rest.map(|(x, y)| x * y).sum();
-    for (x, y) in blocks_a.zip(blocks_b) {
+    // Blocks of a length that the compiler knows: the inner loop is two vector instructions.
+    let ((blocks_a, rest_a), (blocks_b, rest_b)) = (a.as_chunks(), b.as_chunks());
+    let rest: f64 = rest_a.iter().zip(rest_b).map(|(x, y)| x * y).sum();
+    for (x, y) in blocks_a.iter().zip(blocks_b) {
+        let (x, y): (&[f64; LANES], &[f64; LANES]) = (x, y);
         for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
             *sum += x * y;
         }

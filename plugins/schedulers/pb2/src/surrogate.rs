@@ -8,21 +8,25 @@ use tune_plugin::{Stream, TrialId};
 
 use crate::kernel::{FIXED, Varying};
 
-/// Rows that are kept: beyond them a fit would cost more than a step of most trainings, and what is
-/// so old misleads anyway.
+/// Rows that are kept, the newest. With 200 bad parts of a space are forgotten and tried again: the
+/// study of docs/schedulers.md ends with a worse mean of the population.
 const MOST_ROWS: usize = 400;
-/// How much of the past may count; the one that predicts the newest best is taken.
-const WINDOWS: [usize; 3] = [100, 200, MOST_ROWS];
-/// The newest rows, by which windows are compared.
-const NEWEST: usize = 50;
+/// Rows that a fit is made to, spread evenly over all: with twice as many it costs six times as much.
+const FITTED_ROWS: usize = 200;
 /// Fewer rows say nothing.
 const FEWEST_ROWS: usize = 2;
+/// Parameters count for fresh until so large a share of the rows has come after them.
+const FRESH: f64 = 0.2;
 /// Rates are cut off this many standard deviations from their mean, as in Ray Tune: one collapse
 /// would flatten all else.
 const CLIP: f64 = 2.0;
-/// Starts of the optimiser, as in Ray Tune, while configurations are asked one by one; later ones
-/// of the same moment (a large synchronous population) get two, so that a call stays bounded.
-const STARTS: usize = 10;
+/// Random points that are looked at; a look costs a fortieth of a climb.
+const LOOKS: usize = 40;
+/// Climbs from the best of them, beside the one from the donor's values. Ray Tune climbs from ten
+/// that it does not look at first.
+const CLIMBS: usize = 1;
+/// After so many configurations of one moment (a large synchronous population) the others are
+/// climbed for from the donor's values alone, so that a call stays bounded.
 const MANY: usize = 16;
 
 /// Training from one perturbation point to the next.
@@ -74,7 +78,6 @@ impl Scale {
 struct Fitted {
     kernel: Varying,
     noise: f64,
-    window: usize,
     /// Rows that had come by then.
     learnt: u64,
 }
@@ -171,8 +174,8 @@ impl Surrogate {
         let known = self.current.as_ref()?.gp.points().len() as f64;
         let kappa = kappa.unwrap_or_else(|| (0.2 + libm::log(0.4 * known).max(0.0)).sqrt());
         let current = self.current.as_mut()?;
-        let starts = if current.given < MANY { STARTS } else { 2 };
-        let best = search(current, from, start, free, kappa, starts, stream);
+        let climbs = if current.given < MANY { CLIMBS } else { 0 };
+        let best = search(current, from, start, free, kappa, climbs, stream);
         current.given += 1;
         current.expect(from, &best);
         self.pending.insert(trial, (from, best.clone()));
@@ -197,93 +200,69 @@ impl Surrogate {
         Some(current)
     }
 
-    /// The newest rows, as many as the window has, with these parameters or, after a tenth more rows
-    /// than the last time, newly fitted ones.
+    /// The process of all rows, with the parameters of the last fit or, when they are not fresh any
+    /// more, newly fitted ones.
     fn fit(&mut self, standard: Standard) -> Option<Current> {
-        let stale = |fitted: &Fitted| {
+        let (points, values, time, score) = self.data(standard);
+        let fresh = |fitted: &Fitted| {
             let new = self.learnt - fitted.learnt;
-            new as f64 >= 0.1 * fitted.window.min(self.rows.len()) as f64
+            (new as f64) < FRESH * self.rows.len() as f64
         };
-        if let Some(fitted) = self.fitted.as_ref().filter(|fitted| !stale(fitted)) {
-            let (points, values, time, score) = self.data(fitted.window, standard);
-            let gp = Gp::new(fitted.kernel.clone(), fitted.noise, points, values)?;
-            return Some(Current {
-                gp,
-                time,
-                score,
-                given: 0,
-            });
+        if !self.fitted.as_ref().is_some_and(fresh) {
+            self.fitted = Some(self.fitted_anew(&points, &values)?);
         }
-        let mut best: Option<(f64, usize, Current)> = None;
-        for window in WINDOWS {
-            // The last one that is not larger than all rows stands for all of them.
-            let Some(current) = self.fitted_to(window, standard) else {
-                continue;
-            };
-            let likelihood = current.gp.log_likelihood_of_last(NEWEST);
-            if best.as_ref().is_none_or(|(most, ..)| likelihood > *most) {
-                best = Some((likelihood, window, current));
-            }
-            if window >= self.rows.len() {
-                break;
-            }
-        }
-        let (_, window, current) = best?;
-        self.fitted = Some(Fitted {
-            kernel: current.gp.kernel().clone(),
-            noise: current.gp.noise(),
-            window,
-            learnt: self.learnt,
-        });
-        Some(current)
-    }
-
-    fn fitted_to(&self, window: usize, standard: Standard) -> Option<Current> {
-        let (points, values, time, score) = self.data(window, standard);
-        let fresh = || (Varying::new(self.axes.clone()), 0.01);
-        let last = self.fitted.as_ref().map(|f| (f.kernel.clone(), f.noise));
-        let (kernel, noise) = last.unwrap_or_else(fresh);
-        let mut bounds = kernel.bounds();
-        // Of standardised rates: from hardly any to nothing but noise.
-        bounds.push((libm::log(1e-4), 0.0));
-        let fit = Fit {
-            bounds: &bounds,
-            prior: None,
-            // Coarse: what is modelled has changed before it would be exact.
-            minimizer: Lbfgsb {
-                iterations: 20,
-                evaluations: 25,
-                tolerance: 1e-2,
-                flat: 1e-5,
-                ..Lbfgsb::default()
-            },
-        };
-        let gp = Gp::fit(&kernel, noise, &points, &values, &fit)?;
+        let fitted = self.fitted.as_ref()?;
         Some(Current {
-            gp,
+            gp: Gp::new(fitted.kernel.clone(), fitted.noise, points, values)?,
             time,
             score,
             given: 0,
         })
     }
 
-    /// The newest rows, scaled.
-    fn data(&self, window: usize, standard: Standard) -> (Points, Vec<f64>, Scale, Scale) {
-        let rows = || {
-            self.rows
-                .iter()
-                .skip(self.rows.len().saturating_sub(window))
+    fn fitted_anew(&self, points: &Points, values: &[f64]) -> Option<Fitted> {
+        let every = points.len().div_ceil(FITTED_ROWS).max(1);
+        let some: Points = points.iter().step_by(every).collect();
+        let values: Vec<f64> = values.iter().step_by(every).copied().collect();
+        let last = self.fitted.as_ref().map(|f| (f.kernel.clone(), f.noise));
+        let first = || (Varying::new(self.axes.clone()), 0.01);
+        let (kernel, noise) = last.unwrap_or_else(first);
+        let mut bounds = kernel.bounds();
+        // Of standardised rates: from hardly any to nothing but noise.
+        bounds.push((libm::log(1e-4), 0.0));
+        let fit = Fit {
+            bounds: &bounds,
+            prior: None,
+            // Coarse: what is modelled has changed before it would be exact, and the next fit goes on
+            // from here.
+            minimizer: Lbfgsb {
+                iterations: 10,
+                evaluations: 12,
+                tolerance: 1e-2,
+                flat: 1e-5,
+                ..Lbfgsb::default()
+            },
         };
-        let time = Scale::of(rows().map(|row| row.from.0));
-        let score = Scale::of(rows().map(|row| row.from.1));
+        let gp = Gp::fit(&kernel, noise, &some, &values, &fit)?;
+        Some(Fitted {
+            kernel: gp.kernel().clone(),
+            noise: gp.noise(),
+            learnt: self.learnt,
+        })
+    }
+
+    /// All rows, scaled.
+    fn data(&self, standard: Standard) -> (Points, Vec<f64>, Scale, Scale) {
+        let time = Scale::of(self.rows.iter().map(|row| row.from.0));
+        let score = Scale::of(self.rows.iter().map(|row| row.from.1));
         let mut points = Points::new(FIXED + self.axes.len());
-        for row in rows() {
+        for row in &self.rows {
             let fixed = [time.scaled(row.from.0), score.scaled(row.from.1)];
             let point: Vec<f64> = fixed.into_iter().chain(row.at.iter().copied()).collect();
             points.push(&point);
         }
-        let values = rows().map(|row| clipped(standard, row.rate)).collect();
-        (points, values, time, score)
+        let values = self.rows.iter().map(|row| clipped(standard, row.rate));
+        (points, values.collect(), time, score)
     }
 }
 
@@ -292,14 +271,14 @@ fn clipped(standard: Standard, rate: Option<f64>) -> f64 {
     scaled.clamp(-CLIP, CLIP)
 }
 
-/// Climbs the upper confidence bound from `start` and from random points.
+/// Climbs the upper confidence bound from `start` and from the best of some random points.
 fn search(
     current: &Current,
     from: (f64, f64),
     start: &[f64],
     free: &[bool],
     kappa: f64,
-    starts: usize,
+    climbs: usize,
     stream: &mut Stream,
 ) -> Vec<f64> {
     let put = |x: &[f64]| -> Vec<f64> {
@@ -317,6 +296,17 @@ fn search(
         .filter(|(_, f)| **f)
         .map(|(x, _)| *x)
         .collect();
+    if first.is_empty() {
+        return start.to_vec();
+    }
+    let mut looks: Vec<(f64, Vec<f64>)> = (0..if climbs > 0 { LOOKS } else { 0 })
+        .map(|_| {
+            let x: Vec<f64> = first.iter().map(|_| stream.unit()).collect();
+            let at = current.gp.predict(&current.point(from, &put(&x)));
+            (-(at.mean + kappa * at.variance.sqrt()), x)
+        })
+        .collect();
+    looks.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     let bounds = vec![(0.0, 1.0); first.len()];
     let minimizer = Lbfgsb {
         iterations: 30,
@@ -325,14 +315,8 @@ fn search(
         flat: 1e-6,
         ..Lbfgsb::default()
     };
-    let mut best: Option<(f64, Vec<f64>)> = None;
-    for number in 0..=starts {
-        let tried: Vec<f64> = if number == 0 {
-            first.clone()
-        } else {
-            first.iter().map(|_| stream.unit()).collect()
-        };
-        let end = minimizer.minimize(&tried, &bounds, |x, slopes| {
+    let climb = |x: &[f64]| {
+        minimizer.minimize(x, &bounds, |x, slopes| {
             let point = current.point(from, &put(x));
             let (at, by_mean, by_variance) = current.gp.predict_with_slopes(&point);
             let deviation = at.variance.sqrt();
@@ -342,13 +326,11 @@ fn search(
                 *slope = -(mean + kappa * variance / (2.0 * deviation));
             }
             -(at.mean + kappa * deviation)
-        });
-        if best.as_ref().is_none_or(|(least, _)| end.value < *least) {
-            best = Some((end.value, end.x));
-        }
-        if first.is_empty() {
-            break;
-        }
-    }
-    best.map_or_else(|| start.to_vec(), |(_, x)| put(&x))
+        })
+    };
+    let best = looks.iter().take(climbs).map(|(_, x)| climb(x));
+    let ends = std::iter::once(climb(&first)).chain(best);
+    // The first among equals.
+    let least = ends.reduce(|least, end| if end.value < least.value { end } else { least });
+    least.map_or_else(|| start.to_vec(), |end| put(&end.x))
 }

@@ -190,6 +190,13 @@ conformance!(
 conformance!(wilcoxon, ByRule<tune_scheduler_wilcoxon::Wilcoxon>, "{}");
 conformance!(pbt, tune_scheduler_pbt::Pbt, "{}");
 conformance!(pbt_synch, tune_scheduler_pbt::Pbt, r#"{"synch": true}"#);
+conformance!(pb2, tune_scheduler_pb2::Pb2, "{}", many = 300);
+// A model is asked whenever a state is taken over: of very many members so few.
+conformance!(
+    pb2_of_few_exploits,
+    tune_scheduler_pb2::Pb2,
+    r#"{"synch": true, "quantile_fraction": 0.01}"#
+);
 conformance!(
     pbt_replay,
     tune_scheduler_pbt_replay::PbtReplay,

@@ -37,6 +37,8 @@ pub(crate) struct Part {
 pub(crate) struct Parts {
     pub(crate) searcher: Option<Part>,
     pub(crate) scheduler: Option<Part>,
+    /// What they log goes to standard error; else nowhere.
+    pub(crate) logs: bool,
 }
 
 impl Opening {
@@ -167,6 +169,7 @@ impl Parts {
             let mut live = Live {
                 searcher: None,
                 scheduler: None,
+                logs: self.logs,
             };
             if let Some(part) = &self.searcher {
                 let setup = part.setup(setup, "searcher");
@@ -196,6 +199,7 @@ fn refusal(part: &Part, error: &InitError) -> String {
 struct Live {
     searcher: Option<SearcherInstance>,
     scheduler: Option<SchedulerInstance>,
+    logs: bool,
 }
 
 fn stop(fault: Box<PluginFault>) -> Stop {
@@ -208,13 +212,14 @@ fn missing(what: &str) -> Stop {
 }
 
 impl Live {
-    /// What plugins log goes to standard error.
+    /// What plugins log goes to standard error, if it is wanted.
     fn tell_logs(&mut self) {
         let logs = [
             self.searcher.as_mut().map(SearcherInstance::take_log),
             self.scheduler.as_mut().map(SchedulerInstance::take_log),
         ];
-        for log in logs.into_iter().flatten().filter(|log| !log.is_empty()) {
+        let wanted = |log: &Vec<u8>| self.logs && !log.is_empty();
+        for log in logs.into_iter().flatten().filter(wanted) {
             for line in String::from_utf8_lossy(&log).lines() {
                 output::note(&clean(line));
             }

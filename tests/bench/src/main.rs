@@ -25,6 +25,7 @@ mod pbt;
 mod show;
 mod soak;
 mod stage;
+mod suggest;
 mod threats;
 mod ways;
 
@@ -38,7 +39,7 @@ use stage::Stage;
 /// Runs on the stage; false if something that must hold did not.
 type Benchmark = fn(&Stage) -> Result<bool>;
 
-const ALL: [(&str, &str, Benchmark); 12] = [
+const ALL: [(&str, &str, Benchmark); 13] = [
     ("digits", "tpe + asha against fifo on digits", digits::run),
     (
         "digest",
@@ -75,6 +76,11 @@ const ALL: [(&str, &str, Benchmark); 12] = [
         "paused",
         "paused trials in memory, and how soon a long run goes on",
         paused::run,
+    ),
+    (
+        "suggest",
+        "a suggestion after many trials: native, sandboxed, and Optuna's",
+        suggest::run,
     ),
     (
         "limits",

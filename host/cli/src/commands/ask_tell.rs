@@ -19,6 +19,7 @@ pub(crate) fn ask_tell(args: &AskTellArgs) -> Result<Verdict, Failure> {
     let parts = Parts {
         searcher: Some(searcher),
         scheduler,
+        logs: true,
     };
     conversation::hold(&mut AskTell::new(parts.launch(), schedules))?;
     Ok(Verdict::Done)

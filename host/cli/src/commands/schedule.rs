@@ -14,6 +14,7 @@ pub(crate) fn schedule(args: &ScheduleArgs) -> Result<Verdict, Failure> {
     let parts = Parts {
         searcher: None,
         scheduler: Some(scheduler),
+        logs: true,
     };
     conversation::hold(&mut Schedule::new(parts.launch()))?;
     Ok(Verdict::Done)

@@ -75,6 +75,7 @@ const ALLOWED: [(&str, &[&str]); 26] = [
             "tune-report",
             "tune-runner",
             "tune-runtime",
+            "tune-searchers",
             "tune-space",
             "tune-store",
             "tune-test-artifacts",

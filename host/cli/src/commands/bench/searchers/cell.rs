@@ -70,6 +70,7 @@ pub(super) fn run(
     let parts = Parts {
         searcher: Some(part.clone()),
         scheduler: None,
+        logs: false,
     };
     let mut talk = Talk {
         protocol: AskTell::new(parts.launch(), false),

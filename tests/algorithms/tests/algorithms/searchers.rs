@@ -1,5 +1,10 @@
 //! Every shipped searcher is held to the same rules. A searcher is one line at the end.
 
+// The searcher of docs/writing-a-searcher.md, with its own tests.
+#[path = "../../../../examples/climber/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the root of a crate of its own")]
+mod climber;
+
 use std::collections::BTreeSet;
 
 use tune_algorithms::{Search, Told, setup};
@@ -384,3 +389,15 @@ conformance!(
     r#"{"population_size": 5, "sample_size": 2}"#
 );
 conformance!(auto, tune_searchers::Auto, "{}");
+conformance!(
+    climber_of_the_guide,
+    climber::Climber,
+    r#"{"n_startup_trials": 5}"#
+);
+
+#[test]
+fn the_guide_shows_the_searcher_as_it_is_compiled() {
+    let guide = include_str!("../../../../docs/writing-a-searcher.md");
+    let source = include_str!("../../../../examples/climber/src/lib.rs");
+    assert!(guide.contains(source), "copy it into the guide");
+}

@@ -1,4 +1,4 @@
-//! The two plugins of `examples/`, built by their own command as any author would, dropped into a
+//! The plugins of `examples/`, built by their own command as any author would, dropped into a
 //! directory, and used by name.
 
 use std::{env, fs, path::Path, process::Command};
@@ -37,11 +37,12 @@ fn plugins_dropped_into_a_directory_are_used_by_name() {
     let lab = Lab::new();
     lab.write("plugins-of-mine/line_fit.wasm", build("line-fit"));
     lab.write("plugins-of-mine/patience.wasm", build("patience"));
+    lab.write("plugins-of-mine/climber.wasm", build("climber"));
     let listed = lab
         .tune(&["plugin", "list", "--plugins", "plugins-of-mine"])
         .exits(0)
         .stdout;
-    for name in ["line-fit", "patience", "digits-mlp", "tpe"] {
+    for name in ["line-fit", "patience", "climber", "digits-mlp", "tpe"] {
         assert!(listed.contains(name), "no {name} in\n{listed}");
     }
 
@@ -49,6 +50,7 @@ fn plugins_dropped_into_a_directory_are_used_by_name() {
         .trials(8)
         .top("max_t = 40")
         .space("lr = { loguniform = [1e-3, 10.0] }")
+        .table("[searcher]\nplugin = \"climber\"\nn_startup_trials = 8")
         .table("[scheduler]\nplugin = \"patience\"\npatience = 2");
     lab.run(&experiment, &["--plugins", "plugins-of-mine"])
         .exits(0);

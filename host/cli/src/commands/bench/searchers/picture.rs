@@ -37,8 +37,17 @@ pub(super) fn svg(study: &Study<'_>, marks: &[u32]) -> String {
         }
     }
     let x = study.batches.len() as f64 * step.0 + 12.0;
-    for (index, (name, role)) in study.searchers().enumerate() {
-        let y = MARGIN.1 + 10.0 + index as f64 * 20.0;
+    let drawn = |name: &str| {
+        let mut places = groups
+            .iter()
+            .flat_map(|g| study.batches.iter().map(move |b| (*g, *b)));
+        let first = marks.first().copied().unwrap_or(0);
+        places.any(|(group, batch)| study.group_mean(name, group, batch, first).is_some())
+    };
+    let named = study.searchers().enumerate();
+    let named = named.filter(|(_, (name, _))| drawn(name));
+    for (row, (index, (name, role))) in named.enumerate() {
+        let y = MARGIN.1 + 10.0 + row as f64 * 20.0;
         // Writing to a string cannot fail, here and below.
         let _ = writeln!(
             out,

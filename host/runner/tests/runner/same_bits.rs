@@ -7,7 +7,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use tune_core::Limits;
 use tune_core::records::{
-    Config, Ending, FailureKind, Outcome, Report, Setup, Suggestion, TrialInfo, TrialState,
+    Config, Ending, FailureKind, Observation, Outcome, Report, Setup, Suggestion, TrialInfo,
+    TrialState,
 };
 use tune_plugin::Searcher;
 use tune_runtime::{Control, DataSet, DataSets, Grants, TrialStart};
@@ -163,4 +164,44 @@ fn suggestions_of_searchers_with_populations() {
 fn suggestions_of_searchers_with_a_gaussian_process() {
     same_suggestions::<tune_searchers::GpSearch>("{}", 30);
     same_suggestions::<tune_searchers::Auto>("{}", 30);
+}
+
+/// As after `fork --search` of a long run.
+#[test]
+fn a_thousand_earlier_results_leave_suggestions_within_the_fuel_of_a_call() {
+    let plan = plan(SPACE);
+    let space = tune_plugin::Space::new(plan.space.clone()).unwrap();
+    let setup = Setup {
+        space: plan.space.clone(),
+        objectives: plan.objectives.clone(),
+        constraints: vec![],
+        time_attr: plan.time_attr.clone(),
+        max_t: plan.max_t,
+        trials: Some(60),
+        slots: 3,
+        seed: 5,
+        options: "{}".to_owned(),
+    };
+    let mut stream = tune_plugin::Stream::new(2);
+    let known: Vec<Observation> = (0..1_000)
+        .map(|_| {
+            let config = space.sample(&mut stream, &Config::new()).unwrap();
+            let x = config.f64("x").unwrap();
+            let loss = x * x + config.f64("rate").unwrap();
+            let report = Report::default().with("loss", loss);
+            Observation {
+                config,
+                last: Some(report.with("training_iteration", 9.0)),
+                ending: Ending::Finished,
+            }
+        })
+        .collect();
+    for name in ["gp", "auto"] {
+        let searcher = plugin(name);
+        let mut inside = searcher.searcher(&setup, &Limits::default()).unwrap();
+        inside.seed_with(&known).unwrap();
+        for trial in 0..3 {
+            inside.suggest(trial, &Config::new()).unwrap().unwrap();
+        }
+    }
 }

@@ -5,8 +5,8 @@
 //! Beside Optuna: a quasi-random start; values below the median are warped by rank (Vizier); weights
 //! are expected to be smaller in many dimensions; failures count as the worst; inactive parameters
 //! equal each other; stopped and paused trials teach at the resource that they reached; running trials
-//! are believed to give what the model expects; at most 600 results, the best and the newest, so that
-//! the cost of a suggestion is bounded.
+//! are believed to give what the model expects; at most 600 results, the best and the newest, are
+//! modelled, and 200 of those fit its parameters, so that the cost of a suggestion is bounded.
 
 mod acquire;
 mod data;

@@ -1,6 +1,6 @@
 //! The model: a Gaussian process with a Matern-5/2 kernel, its parameters fitted with priors.
 
-use tune_model::{Fit, Gp, Lbfgsb, Matern};
+use tune_model::{Fit, Gp, Lbfgsb, Matern, Points};
 
 use super::data::Observed;
 use super::frame::Frame;
@@ -18,6 +18,11 @@ const FEW: f64 = 6.0;
 /// Parameters are fitted anew when there are so many more observations than the last time: in between
 /// they hardly change, and a fit costs as much as many predictions.
 const GROWTH: f64 = 1.05;
+
+/// Observations that parameters are fitted to at most, evenly over the time of the search. A fit costs
+/// some dozens of times as much as the model itself, and with the cube of them: to 600 it would take
+/// more fuel than a call has by default (20e9 units), to these a tenth of it.
+const MAX_FITTED: usize = 200;
 
 /// The parameters of the last fit, for the next one to begin with.
 #[derive(Clone, Debug)]
@@ -69,16 +74,33 @@ pub(crate) fn fit(
             ..Lbfgsb::default()
         },
     };
-    let with =
-        |kernel: &Matern, noise| Gp::fit(kernel, noise, &observed.points, &observed.values, &fit);
+    let (points, values) = sample(observed);
+    let with = |kernel: &Matern, noise| Gp::fit(kernel, noise, &points, &values, &fit);
     let from_last = last.as_ref().and_then(|f| with(&f.kernel, f.noise));
-    let gp = from_last.or_else(|| with(&fresh(), FIRST_NOISE))?;
+    let mut gp = from_last.or_else(|| with(&fresh(), FIRST_NOISE))?;
+    if points.len() < n {
+        let (points, values) = (observed.points.clone(), observed.values.clone());
+        // Of few of them there is at least a model.
+        gp = Gp::new(gp.kernel().clone(), gp.noise(), points, values).unwrap_or(gp);
+    }
     *last = Some(Fitted {
         kernel: gp.kernel().clone(),
         noise: gp.noise(),
         points: n,
     });
     Some(gp)
+}
+
+/// Of more than [`MAX_FITTED`] observations so many, evenly over their order.
+fn sample(observed: &Observed) -> (Points, Vec<f64>) {
+    let n = observed.points.len();
+    if n <= MAX_FITTED {
+        return (observed.points.clone(), observed.values.clone());
+    }
+    let taken = (0..MAX_FITTED).map(|k| k * n / MAX_FITTED);
+    let row = |place: usize| Some((observed.points.get(place), *observed.values.get(place)?));
+    let (points, values): (Vec<&[f64]>, Vec<f64>) = taken.filter_map(row).unzip();
+    (points.into_iter().collect(), values)
 }
 
 /// The priors of Optuna 5: -(0.1 / w + 0.1 w) for a weight, Gamma(2, 1) for the scale, Gamma(1.1, 30)
@@ -104,7 +126,45 @@ fn log_prior(few: f64, logarithms: &[f64], slopes: &mut [f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use tune_plugin::{Config, Domain, Parameter, RealRange, Space};
+
     use super::*;
+
+    #[test]
+    fn parameters_are_fitted_to_some_of_many_observations_and_the_model_knows_all() {
+        let space = Space::new(vec![Parameter {
+            name: "x".to_owned(),
+            domain: Domain::Real(RealRange {
+                low: 0.0,
+                high: 1.0,
+                log: false,
+                step: None,
+            }),
+            conditions: Vec::new(),
+        }]);
+        let frame = Frame::new(space.unwrap());
+        let observed = |n: usize| {
+            let x = |i: usize| (i * 37 % n) as f64 / n as f64;
+            let points: Vec<Vec<f64>> = (0..n).map(|i| vec![x(i), 1.0]).collect();
+            Observed {
+                points: points.iter().map(Vec::as_slice).collect(),
+                values: (0..n).map(|i| libm::sin(6.0 * x(i))).collect(),
+                best: 1.0,
+                leader: Config::new(),
+            }
+        };
+        let all = observed(450);
+        let (points, values) = sample(&all);
+        assert_eq!((points.len(), values.len()), (MAX_FITTED, MAX_FITTED));
+        assert_eq!(points.get(1), all.points.get(2));
+        assert_eq!(points.get(199), all.points.get(447));
+        let gp = fit(&frame, &all, &mut None, true).unwrap();
+        assert_eq!(gp.points().len(), 450);
+        let off = gp.predict(&[0.123, 1.0]).mean - libm::sin(6.0 * 0.123);
+        assert!(off.abs() < 0.01, "{off}");
+        let few = observed(MAX_FITTED);
+        assert_eq!(sample(&few), (few.points.clone(), few.values.clone()));
+    }
 
     #[test]
     fn slopes_of_the_prior_are_those_of_its_values() {

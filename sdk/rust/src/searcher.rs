@@ -38,8 +38,8 @@ pub trait Searcher: Sized + 'static {
     /// Called once when a trial has ended. By default nothing.
     fn complete(&mut self, _trial: TrialId, _outcome: &Outcome) {}
 
-    /// Results known before the run, at most 1,000 a call, before the first `suggest`. By default
-    /// nothing.
+    /// Results that no trial of this run has, at most 1,000 a call: before the first `suggest`, and
+    /// under `ask-tell` whenever a result from elsewhere is told. By default nothing.
     fn seed_with(&mut self, _known: &[Observation]) {}
 
     /// Bound on how much better than the best result any result could be. Called only when the

@@ -6,7 +6,6 @@ use tune_plugin::{
 };
 
 /// The queue is all there is.
-#[derive(Debug, Default)]
 pub struct Fifo(Queue);
 
 impl Scheduler for Fifo {
@@ -15,17 +14,15 @@ impl Scheduler for Fifo {
     type Options = NoOptions;
 
     fn init(_: &Setup, _: NoOptions) -> Result<Self, Vec<OptionError>> {
-        Ok(Self::default())
+        Ok(Self(Queue::default()))
     }
 
     fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
-        self.0.add(trial);
-        Vec::new()
+        self.0.add(trial)
     }
 
     fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
-        self.0.remove(trial);
-        Vec::new()
+        self.0.remove(trial)
     }
 
     fn next_to_run(&mut self, creation: Creation) -> Turn {
@@ -42,7 +39,7 @@ mod tests {
 
     #[test]
     fn trials_run_in_the_order_of_creation_and_none_is_stopped() {
-        let mut fifo = Fifo::default();
+        let mut fifo = Fifo(Queue::default());
         assert_eq!(fifo.next_to_run(Creation::Possible).next, Next::Create);
         for trial in [0, 1, 2] {
             assert_eq!(fifo.on_add(trial, &Config::new()), []);

@@ -167,10 +167,8 @@ impl Scheduler for Hyperband {
     }
 
     fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
-        let waits = self
-            .goal
-            .read(report)
-            .is_some_and(|(time, score)| self.open.iter_mut().any(|b| b.reach(trial, time, score)));
+        let seen = self.goal.read(report);
+        let waits = seen.is_some_and(|(t, s)| self.open.iter_mut().any(|b| b.reach(trial, t, s)));
         waits.then_some(Action::Pause(trial)).into_iter().collect()
     }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use tune_plugin::{
     OptionError, TrialId,
-    schedule::{ByRule, Curves, Ratio, Reading, Rule, Score, Verdict},
+    schedule::{ByRule, Curves, Mean, Ratio, Reading, Rule, Score, Verdict},
 };
 
 /// What a `[scheduler]` table may hold.
@@ -43,8 +43,7 @@ pub struct MedianStopping {
 #[derive(Default)]
 struct Progress {
     best: Option<Score>,
-    sum: f64,
-    count: f64,
+    mean: Mean,
     last_pause: Option<f64>,
     /// Found bad; with a soft stop it may go on and is not judged again.
     judged: bool,
@@ -70,11 +69,9 @@ impl Rule for MedianStopping {
         if progress.judged || seen.time < self.options.grace_period {
             return Verdict::GoOn;
         }
-        progress.sum += seen.score.value();
-        progress.count += 1.0;
         let (others, median) = self.means.others(trial, seen.time);
-        self.means
-            .add(trial, seen.time, Score::new(progress.sum / progress.count));
+        let mean = progress.mean.add(seen.score);
+        self.means.add(trial, seen.time, mean);
         if others < self.options.min_samples_required {
             let since = seen.time - progress.last_pause.unwrap_or(f64::NEG_INFINITY);
             if since > self.options.min_time_slice && others_wait {

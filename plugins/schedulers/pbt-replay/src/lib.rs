@@ -113,8 +113,7 @@ impl Scheduler for PbtReplay {
     }
 
     fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
-        self.queue.add(trial);
-        Vec::new()
+        self.queue.add(trial)
     }
 
     fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
@@ -126,8 +125,7 @@ impl Scheduler for PbtReplay {
     }
 
     fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
-        self.queue.remove(trial);
-        Vec::new()
+        self.queue.remove(trial)
     }
 
     fn next_to_run(&mut self, creation: Creation) -> Turn {

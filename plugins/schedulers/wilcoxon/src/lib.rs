@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use tune_plugin::{
     OptionError, Setup, TrialId,
-    schedule::{ByRule, Goal, Reading, Rule, Score, Verdict},
+    schedule::{ByRule, Goal, Mean, Reading, Rule, Score, Verdict},
 };
 
 /// What a `[scheduler]` table may hold.
@@ -42,8 +42,8 @@ pub struct Wilcoxon {
 type Steps = Vec<Reading>;
 
 fn mean(steps: &Steps) -> Score {
-    let sum: f64 = steps.iter().map(|seen| seen.score.value()).sum();
-    Score::new(sum / steps.len() as f64)
+    let scores = steps.iter().map(|seen| seen.score);
+    scores.collect::<Mean>().value()
 }
 
 impl Rule for Wilcoxon {

@@ -117,8 +117,7 @@ impl<R: Rule> Scheduler for ByRule<R> {
 
     fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
         self.trials += 1;
-        self.queue.add(trial);
-        Vec::new()
+        self.queue.add(trial)
     }
 
     fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
@@ -153,9 +152,8 @@ impl<R: Rule> Scheduler for ByRule<R> {
     }
 
     fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
-        self.queue.remove(trial);
         self.rule.forget(trial);
-        Vec::new()
+        self.queue.remove(trial)
     }
 
     fn next_to_run(&mut self, creation: Creation) -> Turn {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use tune_space::{Creation, Next, TrialId, Turn};
+use tune_space::{Action, Creation, Next, TrialId, Turn};
 
 use super::{turn, unclaimed};
 
@@ -14,9 +14,10 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The trial was created.
-    pub fn add(&mut self, trial: TrialId) {
+    /// The trial was created. Nothing follows.
+    pub fn add(&mut self, trial: TrialId) -> Vec<Action> {
         self.pending.insert(trial);
+        Vec::new()
     }
 
     /// The trial was paused and wants to go on.
@@ -24,10 +25,11 @@ impl Queue {
         self.paused.push_back(trial);
     }
 
-    /// The trial is gone.
-    pub fn remove(&mut self, trial: TrialId) {
+    /// The trial is gone. Nothing follows.
+    pub fn remove(&mut self, trial: TrialId) -> Vec<Action> {
         self.pending.remove(&trial);
         self.paused.retain(|paused| *paused != trial);
+        Vec::new()
     }
 
     /// Nobody waits.

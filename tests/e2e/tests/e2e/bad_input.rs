@@ -107,6 +107,15 @@ fn an_option_out_of_its_range() {
 }
 
 #[test]
+fn an_option_of_the_wrong_type() {
+    let experiment = Experiment::branin(4)
+        .top("max_t = 9")
+        .table("[scheduler]\nplugin = \"asha\"\nreduction_factor = \"four\"");
+    let says = ["reduction_factor", "of type number", "four"];
+    refused_at(&experiment, "reduction_factor", &says);
+}
+
+#[test]
 fn an_option_that_only_the_plugin_can_judge() {
     let experiment = Experiment::branin(4)
         .top("max_t = 9")

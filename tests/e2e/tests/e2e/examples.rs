@@ -38,18 +38,28 @@ fn plugins_dropped_into_a_directory_are_used_by_name() {
     lab.write("plugins-of-mine/line_fit.wasm", build("line-fit"));
     lab.write("plugins-of-mine/patience.wasm", build("patience"));
     lab.write("plugins-of-mine/climber.wasm", build("climber"));
+    lab.write("plugins-of-mine/laggards.wasm", build("laggards"));
     let listed = lab
         .tune(&["plugin", "list", "--plugins", "plugins-of-mine"])
         .exits(0)
         .stdout;
-    for name in ["line-fit", "patience", "climber", "digits-mlp", "tpe"] {
+    for name in [
+        "line-fit",
+        "patience",
+        "climber",
+        "laggards",
+        "digits-mlp",
+        "tpe",
+    ] {
         assert!(listed.contains(name), "no {name} in\n{listed}");
     }
 
-    let experiment = Experiment::of("line-fit")
+    let line_fit = Experiment::of("line-fit")
         .trials(8)
         .top("max_t = 40")
-        .space("lr = { loguniform = [1e-3, 10.0] }")
+        .space("lr = { loguniform = [1e-3, 10.0] }");
+    let experiment = line_fit
+        .clone()
         .table("[searcher]\nplugin = \"climber\"\nn_startup_trials = 8")
         .table("[scheduler]\nplugin = \"patience\"\npatience = 2");
     lab.run(&experiment, &["--plugins", "plugins-of-mine"])
@@ -66,6 +76,16 @@ fn plugins_dropped_into_a_directory_are_used_by_name() {
             );
         }
     }
+
+    // The scheduler of docs/writing-a-scheduler.md.
+    let laggards = line_fit
+        .named("laggards")
+        .table("[scheduler]\nplugin = \"laggards\"\nworst = 50\nothers = 1");
+    lab.run(&laggards, &["--plugins", "plugins-of-mine"])
+        .exits(0);
+    let counts = &lab.show("laggards")["counts"];
+    assert!(counts["stopped"].as_u64().unwrap() >= 1, "{counts}");
+    assert!(counts["finished"].as_u64().unwrap() >= 1, "{counts}");
 
     // The environment names a directory as well; without either, the names are unknown.
     let file = lab.file(&experiment.clone().named("by-environment"));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use tune_core::Limits;
-use tune_runtime::{Inspection, LoadError, PluginKind, inspect};
+use tune_runtime::{Inspection, LoadError, Manifest, PluginKind, inspect};
 
 use crate::failure::Failure;
 use crate::runs_dir::near;
@@ -267,17 +267,23 @@ impl Catalog {
 
     /// The names of all searchers that do not learn from results, the plainest first.
     pub(crate) fn searchers_that_do_not_learn(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self
-            .candidates()
-            .filter(|candidate| {
-                candidate
-                    .inspect()
-                    .is_ok_and(|i| i.kind == PluginKind::Searcher && !i.manifest.learns)
-            })
-            .map(|candidate| candidate.name.as_str())
-            .collect();
+        let mut names = self.searchers(|manifest| !manifest.learns);
         names.sort_by_key(|name| *name != "random");
         names
+    }
+
+    /// The names of all searchers that bound the regret.
+    pub(crate) fn searchers_that_bound_regret(&self) -> Vec<&str> {
+        self.searchers(|manifest| manifest.bounds_regret)
+    }
+
+    fn searchers(&self, wanted: impl Fn(&Manifest) -> bool) -> Vec<&str> {
+        let fits = |candidate: &&Candidate| {
+            let found = candidate.inspect();
+            found.is_ok_and(|i| i.kind == PluginKind::Searcher && wanted(&i.manifest))
+        };
+        let fitting = self.candidates().filter(fits);
+        fitting.map(|candidate| candidate.name.as_str()).collect()
     }
 
     /// A plugin by its path or name; paths are taken from `base`.

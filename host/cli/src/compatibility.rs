@@ -16,6 +16,35 @@ pub(crate) struct Named<'a> {
     pub(crate) inspection: &'a Inspection,
 }
 
+/// Checks the stop rule `regret`, which needs a searcher that bounds it; `alternatives` are those that
+/// do.
+pub(crate) fn check_regret(
+    experiment: &ExperimentPlan,
+    plan: &EnginePlan,
+    searcher: Named<'_>,
+    alternatives: &[&str],
+) -> Option<Diagnostic> {
+    if plan.plateaus.regret.is_none() || searcher.inspection.manifest.bounds_regret {
+        return None;
+    }
+    let hint = match alternatives {
+        [] => "use experiment_plateau = true, which needs no such searcher".to_owned(),
+        [first, ..] => format!(
+            "write searcher = \"{first}\" (those that can: {}), or use experiment_plateau = true, which \
+             needs no such searcher",
+            alternatives.join(", ")
+        ),
+    };
+    Some(experiment.diagnostic(
+        "stop.regret",
+        format!(
+            "`{}` does not say how much better a result could be: the rule would never be met",
+            searcher.name
+        ),
+        hint,
+    ))
+}
+
 /// Checks a plan whose options are filled in. `key` is the scheduler's key in the file; `alternatives`
 /// are searchers that do not learn.
 pub(crate) fn check(
@@ -318,6 +347,38 @@ mod tests {
         assert_eq!(wrong.len(), 1);
         assert!(wrong[0].contains("`tpe` learns"), "{wrong:?}");
         assert!(wrong[0].contains("searcher = \"random\""), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_stop_by_regret_needs_a_searcher_that_bounds_it() {
+        let said = |rule: &str, bounds_regret, others: &[&str]| {
+            let text = format!(
+                "version = 1\ntrainable = \"t\"\nmetric = \"m\"\nmode = \"max\"\ntrials = 4\n\
+                 [space]\nlr = {{ uniform = [0, 1] }}\n[stop]\n{rule}\n"
+            );
+            let experiment = tune_experiment::parse(&text, "x.toml", 0).unwrap();
+            let manifest = Manifest {
+                bounds_regret,
+                ..Manifest::default()
+            };
+            let searcher = inspection(PluginKind::Searcher, manifest);
+            let named = Named {
+                name: "tpe",
+                inspection: &searcher,
+            };
+            check_regret(&experiment, &experiment.engine, named, others)
+                .map(|one| format!("{}: {} | {}", one.line, one.message, one.hint))
+        };
+        assert_eq!(said("m = 1", false, &["gp"]), None);
+        assert_eq!(said("regret = 0.1", true, &["gp"]), None);
+        let wrong = said("regret = 0.1", false, &["gp", "mine"]).unwrap();
+        assert!(wrong.starts_with("9: `tpe` does not say"), "{wrong}");
+        assert!(
+            wrong.contains("searcher = \"gp\" (those that can: gp, mine)"),
+            "{wrong}"
+        );
+        let wrong = said("regret = 0.1", false, &[]).unwrap();
+        assert!(wrong.contains("| use experiment_plateau = true"), "{wrong}");
     }
 
     #[test]

@@ -271,6 +271,10 @@ impl Deciders for Live {
         self.search(|searcher| searcher.complete(trial, outcome))
     }
 
+    fn regret_bound(&mut self) -> Result<Option<f64>, Stop> {
+        self.search(SearcherInstance::regret_bound)
+    }
+
     fn on_add(&mut self, trial: TrialId, config: &Config) -> Result<Vec<Action>, Stop> {
         self.schedule(|scheduler| scheduler.on_add(trial, config))
     }

@@ -304,6 +304,9 @@ mod tests {
         fn complete(&mut self, _: TrialId, _: &Outcome) -> Result<(), Stop> {
             Ok(())
         }
+        fn regret_bound(&mut self) -> Result<Option<f64>, Stop> {
+            Ok(None)
+        }
         fn on_add(&mut self, trial: TrialId, _: &Config) -> Result<Vec<Action>, Stop> {
             self.0.push(trial);
             Ok(Vec::new())

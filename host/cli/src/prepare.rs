@@ -142,6 +142,11 @@ pub(crate) fn new_run(
         let key = key.split('.').next().unwrap_or_default();
         let others = catalog.searchers_that_do_not_learn();
         wrong = compatibility::check(experiment, &plan, plugins, key, &others);
+        let others = catalog.searchers_that_bound_regret();
+        let [_, searcher, _] = plugins;
+        wrong.extend(compatibility::check_regret(
+            experiment, &plan, searcher, &others,
+        ));
     }
     let mut sets = DataSets::new();
     let mut hashes = Vec::new();

@@ -261,8 +261,33 @@ impl Turnover<'_> {
                 last: self.engine.trial_mut(id)?.last.clone(),
             };
             self.calls.complete(id, &outcome)?;
+            self.ask_regret()?;
         }
         Ok(())
+    }
+
+    /// Asks how much better a result could be, if the plan stops by that and the run goes on.
+    fn ask_regret(&mut self) -> Result<(), Stop> {
+        if let Some(most) = self.engine.plan.plateaus.regret
+            && !self.engine.closed
+        {
+            let bound = self.calls.regret_bound()?;
+            self.regret = bound.filter(|bound| *bound <= most).or(self.regret);
+        }
+        Ok(())
+    }
+
+    /// Ends the run if the rule `regret` was met; true if it was.
+    pub(crate) fn settle(&mut self) -> Result<bool, Stop> {
+        let Some(bound) = self.regret.take().filter(|_| !self.engine.closed) else {
+            return Ok(false);
+        };
+        self.out.notes.push(Note::Plateau(format!(
+            "no result can be better than the best by more than {bound}, says the searcher: `regret` \
+             ends the run"
+        )));
+        self.stop_everything()?;
+        Ok(true)
     }
 
     pub(crate) fn illegal(&mut self, reason: String) -> Result<(), Stop> {

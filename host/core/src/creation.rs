@@ -80,6 +80,9 @@ impl Turnover<'_> {
             self.current = None;
             self.carry_out(turn.actions)?;
             self.tell_completes()?;
+            if self.settle()? {
+                continue;
+            }
             match turn.next {
                 Next::Run(id) => match self.engine.trial(id).map(|t| t.phase) {
                     Some(phase @ (Phase::Pending | Phase::Paused)) => {

@@ -27,6 +27,7 @@ pub trait Deciders {
     ) -> Result<Result<Suggestion, Failure>, Stop>;
     fn observe(&mut self, trial: TrialId, report: &Report, state: TrialState) -> Result<(), Stop>;
     fn complete(&mut self, trial: TrialId, outcome: &Outcome) -> Result<(), Stop>;
+    fn regret_bound(&mut self) -> Result<Option<f64>, Stop>;
     fn on_add(&mut self, trial: TrialId, config: &Config) -> Result<Vec<Action>, Stop>;
     fn on_result(&mut self, trial: TrialId, report: &Report) -> Result<Vec<Action>, Stop>;
     fn on_complete(&mut self, trial: TrialId, last: Option<&Report>) -> Result<Vec<Action>, Stop>;
@@ -95,6 +96,13 @@ impl Deciders for Recorded {
 
     fn complete(&mut self, _: TrialId, _: &Outcome) -> Result<(), Stop> {
         Ok(())
+    }
+
+    fn regret_bound(&mut self) -> Result<Option<f64>, Stop> {
+        match self.next("regret-bound")? {
+            Answer::Bound(bound) => Ok(bound),
+            other => Err(Stop::unexpected("regret-bound", &other)),
+        }
     }
 
     fn on_add(&mut self, _: TrialId, _: &Config) -> Result<Vec<Action>, Stop> {
@@ -201,6 +209,12 @@ impl Deciders for Checked<'_> {
         self.plugins.complete(trial, outcome)
     }
 
+    fn regret_bound(&mut self) -> Result<Option<f64>, Stop> {
+        let again = sound(self.plugins.regret_bound()?);
+        let journal = self.recorded.regret_bound()?;
+        self.same("regret-bound", journal, &again)
+    }
+
     fn on_add(&mut self, trial: TrialId, config: &Config) -> Result<Vec<Action>, Stop> {
         let again = self.plugins.on_add(trial, config)?;
         let journal = self.recorded.on_add(trial, config)?;
@@ -249,6 +263,11 @@ impl Deciders for Checked<'_> {
     }
 }
 
+/// A bound on regret is a finite number of 0 or more; everything else says nothing.
+fn sound(bound: Option<f64>) -> Option<f64> {
+    bound.filter(|bound| bound.is_finite() && *bound >= 0.0)
+}
+
 /// Passes calls on and notes the answers for the journal.
 pub(crate) struct Recorder<'a> {
     inner: &'a mut dyn Deciders,
@@ -290,6 +309,12 @@ impl Deciders for Recorder<'_> {
 
     fn complete(&mut self, trial: TrialId, outcome: &Outcome) -> Result<(), Stop> {
         self.inner.complete(trial, outcome)
+    }
+
+    fn regret_bound(&mut self) -> Result<Option<f64>, Stop> {
+        let answer = sound(self.inner.regret_bound()?);
+        self.answers.push(Answer::Bound(answer));
+        Ok(answer)
     }
 
     fn on_add(&mut self, trial: TrialId, config: &Config) -> Result<Vec<Action>, Stop> {

@@ -97,6 +97,8 @@ pub enum Answer {
     Turn(Turn),
     /// Of `describe`.
     Described(String),
+    /// Of `regret-bound`.
+    Bound(Option<f64>),
 }
 
 /// A handover as the journal keeps it: folding these gives the state of the run.

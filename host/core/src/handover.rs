@@ -39,6 +39,8 @@ pub(crate) struct Turnover<'a> {
     pub(crate) taken: usize,
     /// Trials that ended, in the order in which the searcher hears of it.
     pub(crate) completes: Vec<(TrialId, Ending)>,
+    /// The bound that met the rule `regret`.
+    pub(crate) regret: Option<f64>,
     /// The trial whose step is handed over: it is at rest, though it counts as running.
     pub(crate) current: Option<TrialId>,
 }
@@ -52,6 +54,7 @@ impl<'a> Turnover<'a> {
             queue: VecDeque::new(),
             taken: 0,
             completes: Vec::new(),
+            regret: None,
             current: None,
         }
     }
@@ -67,7 +70,10 @@ impl<'a> Turnover<'a> {
         match event {
             Event::Opened => self.tell_known()?,
             Event::StepEnded { trial, end } => self.step_ended(*trial, end)?,
-            Event::StopTrial { trial } => self.user_stops(*trial)?,
+            Event::StopTrial { trial } => {
+                self.user_stops(*trial)?;
+                self.settle()?;
+            }
             Event::Extended { trials } => {
                 self.engine.plan.trials = Some(*trials);
                 self.engine.finished = false;
@@ -178,6 +184,7 @@ impl<'a> Turnover<'a> {
             ));
             self.stop_everything()?;
         }
+        self.settle()?;
         if self.engine.trial_mut(id)?.phase == Phase::Running {
             self.start(id)?;
         }
@@ -231,6 +238,7 @@ impl<'a> Turnover<'a> {
         }
         self.carry_out(actions)?;
         self.tell_completes()?;
+        self.settle()?;
         if self.engine.trial_mut(id)?.phase == Phase::Running {
             self.retry(id, fresh && failed.kind.is_reproducible())?;
             self.out.notes.push(Note::Retried(id, failed));
@@ -285,7 +293,7 @@ impl<'a> Turnover<'a> {
         self.tell_completes()
     }
 
-    fn stop_everything(&mut self) -> Result<(), Stop> {
+    pub(crate) fn stop_everything(&mut self) -> Result<(), Stop> {
         self.engine.closed = true;
         let live: Vec<_> = self
             .engine

@@ -1,4 +1,5 @@
-//! Stop rules with a memory: a trial, or the whole run, that does not get better any more.
+//! Stop rules with a memory: a trial, or the whole run, that does not get better any more, or that
+//! the searcher says cannot get much better.
 //!
 //! Names and defaults are Ray Tune's. Here is what they compare; when they are asked and what
 //! follows is the handover's. What they remember is derived from reports alone, so that a journal
@@ -98,6 +99,10 @@ pub struct Plateaus {
     pub trial: Option<TrialPlateau>,
     /// Ends the run.
     pub experiment: Option<ExperimentPlateau>,
+    /// Ends the run when the searcher bounds the regret of the best result by at most this, in units
+    /// of the first objective.
+    #[serde(default)]
+    pub regret: Option<f64>,
 }
 
 impl Plateaus {

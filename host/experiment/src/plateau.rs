@@ -1,4 +1,4 @@
-//! The rules of `[stop]` with a memory: `trial_plateau` and `experiment_plateau`.
+//! The rules of `[stop]` with a memory: `trial_plateau`, `experiment_plateau` and `regret`.
 
 use tune_core::{ExperimentPlateau, TrialPlateau};
 use tune_space::Objective;
@@ -70,6 +70,18 @@ pub(crate) fn of_experiment(item: &Item<'_>, log: &mut Log) -> Option<Experiment
         top: count(item, "top", 2..=MAX_COMPARED, EXPERIMENT_TOP, log),
         patience: count(item, "patience", 0..=MAX_REPORTS, 0, log),
     })
+}
+
+/// `regret = 0.01`: how much better a result may still be when the run ends.
+pub(crate) fn regret(item: &Item<'_>, log: &mut Log) -> Option<f64> {
+    let most = item.number(log)?;
+    if most > 0.0 {
+        return Some(most);
+    }
+    let hint = "how much better than the best a result may still be when the run ends, in units of \
+                the metric: above 0, as 0.01";
+    item.error(format!("`{}` is {most}", item.path), hint, log);
+    None
 }
 
 /// The rule is there: a table, or true.

@@ -195,11 +195,15 @@ fn tables() -> Value {
         "limits": limits(),
         "stop": {
             "type": "object",
-            "description": "A trial ends as finished when a metric reaches its threshold. Beside thresholds there are rules for plateaus.",
+            "description": "A trial ends as finished when a metric reaches its threshold. Beside thresholds there are rules for plateaus and regret.",
             "properties": {
                 "trial_plateau": trial_plateau(),
                 "experiment_plateau": experiment_plateau(),
-                "regret": false
+                "regret": {
+                    "type": "number",
+                    "exclusiveMinimum": 0,
+                    "description": "Ends the run when the searcher says that no result can be better than the best by more than this, in units of the metric. Needs a searcher that bounds the regret: gp."
+                }
             },
             "additionalProperties": {
                 "anyOf": [

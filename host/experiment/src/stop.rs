@@ -41,9 +41,7 @@ pub(crate) fn read(
                 continue;
             }
             "regret" => {
-                let hint = "no searcher says yet how far the best can be from the optimum: use \
-                            experiment_plateau = true";
-                item.not_yet(hint, log);
+                plateaus.regret = plateau::regret(&item, log);
                 continue;
             }
             _ => {}

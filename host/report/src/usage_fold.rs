@@ -40,7 +40,7 @@ impl UsageFold {
                 }
                 Answer::Actions(actions) => self.scheduler.acted(actions),
                 Answer::Turn(turn) => self.scheduler.acted(&turn.actions),
-                Answer::Suggested(_) | Answer::Described(_) => {}
+                Answer::Suggested(_) | Answer::Described(_) | Answer::Bound(_) => {}
             }
         }
     }

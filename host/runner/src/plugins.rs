@@ -62,6 +62,10 @@ impl Deciders for Plugins {
         self.searcher.complete(trial, outcome).map_err(stop)
     }
 
+    fn regret_bound(&mut self) -> Result<Option<f64>, Stop> {
+        self.searcher.regret_bound().map_err(stop)
+    }
+
     fn on_add(&mut self, trial: TrialId, config: &Config) -> Result<Vec<Action>, Stop> {
         self.scheduler.on_add(trial, config).map_err(stop)
     }

@@ -35,6 +35,8 @@ pub struct Manifest {
     pub changes_config: bool,
     /// A searcher that learns from results.
     pub learns: bool,
+    /// A searcher that bounds the regret of the best result.
+    pub bounds_regret: bool,
 }
 
 impl Default for Manifest {
@@ -52,6 +54,7 @@ impl Default for Manifest {
             clones: false,
             changes_config: false,
             learns: false,
+            bounds_regret: false,
         }
     }
 }

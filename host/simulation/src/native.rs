@@ -80,6 +80,10 @@ impl<Se: Searcher, Sc: Scheduler> Deciders for Native<Se, Sc> {
         Ok(())
     }
 
+    fn regret_bound(&mut self) -> Result<Option<f64>, Stop> {
+        Ok(self.searcher.regret_bound())
+    }
+
     fn on_add(&mut self, trial: TrialId, config: &Config) -> Result<Vec<Action>, Stop> {
         Ok(self.scheduler.on_add(trial, config))
     }

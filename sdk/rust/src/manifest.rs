@@ -16,6 +16,7 @@ pub struct Manifest {
     mutable_parameters: &'static [&'static str],
     options: &'static str,
     learns: bool,
+    bounds_regret: bool,
     pauses: bool,
     clones: bool,
     changes_config: bool,
@@ -32,6 +33,7 @@ impl Manifest {
             mutable_parameters: &[],
             options,
             learns: false,
+            bounds_regret: false,
             pauses: false,
             clones: false,
             changes_config: false,
@@ -52,6 +54,7 @@ impl Manifest {
     pub const fn of_searcher<T: Searcher>() -> Self {
         let mut manifest = Self::new(T::NAME, T::SUMMARY, T::Options::SCHEMA);
         manifest.learns = T::LEARNS;
+        manifest.bounds_regret = T::BOUNDS_REGRET;
         manifest
     }
 
@@ -104,6 +107,8 @@ impl Manifest {
             .raw(self.options)
             .raw(",\"learns\":")
             .truth(self.learns)
+            .raw(",\"bounds_regret\":")
+            .truth(self.bounds_regret)
             .raw(",\"pauses\":")
             .truth(self.pauses)
             .raw(",\"clones\":")

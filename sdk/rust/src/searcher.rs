@@ -17,6 +17,9 @@ pub trait Searcher: Sized + 'static {
     /// It models results by their configurations, so that a scheduler which changes configurations
     /// in mid-training would mislead it. By default true.
     const LEARNS: bool = true;
+    /// It answers `regret_bound` once it knows enough, so that a plan may stop by regret. By default
+    /// false.
+    const BOUNDS_REGRET: bool = false;
     /// What a `[searcher]` table may hold; [`crate::NoOptions`] if nothing.
     type Options: PluginOptions;
 
@@ -42,8 +45,9 @@ pub trait Searcher: Sized + 'static {
     /// under `ask-tell` whenever a result from elsewhere is told. By default nothing.
     fn seed_with(&mut self, _known: &[Observation]) {}
 
-    /// Bound on how much better than the best result any result could be. Called only when the
-    /// plan stops by regret. By default unknown.
+    /// Bound on how much better than the best result any result could be, in units of the first
+    /// objective; a number of 0 or more. Called after each `complete`, only when the plan stops by
+    /// regret. By default unknown.
     fn regret_bound(&mut self) -> Option<f64> {
         None
     }

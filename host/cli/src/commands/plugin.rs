@@ -145,6 +145,7 @@ fn inspect(args: &PluginArgs) -> Result<(), Failure> {
     say("can change", &manifest.mutable_parameters.join(", "));
     let traits: Vec<&str> = [
         (manifest.learns, "learns from results"),
+        (manifest.bounds_regret, "bounds the regret"),
         (manifest.pauses, "pauses trials"),
         (manifest.clones, "clones trials"),
         (manifest.changes_config, "changes configurations"),

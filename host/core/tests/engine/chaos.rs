@@ -157,6 +157,13 @@ impl Deciders for Chaos {
         Ok(())
     }
 
+    fn regret_bound(&mut self) -> Result<Option<f64>, Stop> {
+        let bounds = [None, Some(f64::NAN), Some(-1.0), Some(0.5), Some(0.01)];
+        let bound = bounds[self.dice.roll(5) as usize];
+        self.log.push(format!("regret-bound {bound:?}"));
+        Ok(bound)
+    }
+
     fn on_add(&mut self, t: TrialId, _: &Config) -> Result<Vec<Action>, Stop> {
         self.known += 1;
         self.pending.push(t);

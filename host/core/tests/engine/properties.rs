@@ -54,6 +54,9 @@ fn wild_plan(slots: u32, kind: u64) -> EnginePlan {
             patience: 3,
         });
     }
+    if kind & 16 == 16 {
+        plan.plateaus.regret = Some(0.02);
+    }
     plan
 }
 
@@ -80,7 +83,7 @@ proptest! {
 
     #[test]
     fn decisions_do_not_depend_on_timing_whatever_is_cloned_changed_or_stopped(
-        plugins: u64, a: u64, b: u64, slots in 1u32..9, kind in 0u64..16
+        plugins: u64, a: u64, b: u64, slots in 1u32..9, kind in 0u64..32
     ) {
         let one = wild(slots, kind, plugins, a, 3000);
         let two = wild(slots, kind, plugins, b, 3000);
@@ -92,7 +95,7 @@ proptest! {
 
     #[test]
     fn the_state_is_the_fold_of_the_journal(
-        plugins: u64, machine: u64, slots in 1u32..9, kind in 0u64..16, cut in 1usize..300
+        plugins: u64, machine: u64, slots in 1u32..9, kind in 0u64..32, cut in 1usize..300
     ) {
         let run = wild(slots, kind, plugins, machine, cut);
         let mut folded = Engine::new(wild_plan(slots, kind), [1; 32]).unwrap();
@@ -110,7 +113,7 @@ proptest! {
 
     #[test]
     fn a_run_that_was_cut_anywhere_ends_as_if_it_had_not_been(
-        plugins: u64, a: u64, b: u64, kind in 0u64..16, cut in 1usize..300
+        plugins: u64, a: u64, b: u64, kind in 0u64..32, cut in 1usize..300
     ) {
         let whole = wild(4, kind, plugins, a, 3000);
         let part = wild(4, kind, plugins, a, cut);
@@ -122,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn every_trial_ends_once_and_the_searcher_hears_of_it_once(plugins: u64, machine: u64, kind in 0u64..16) {
+    fn every_trial_ends_once_and_the_searcher_hears_of_it_once(plugins: u64, machine: u64, kind in 0u64..32) {
         let run = wild(5, kind, plugins, machine, 3000);
         let ended = run.engine.trials().iter().filter(|t| t.is_ended()).count();
         if run.engine.is_finished() {
@@ -137,7 +140,7 @@ proptest! {
 
     #[test]
     fn a_recipe_makes_the_state_that_copying_made(
-        plugins: u64, machine: u64, slots in 1u32..9, kind in 0u64..16, cut in 1usize..400, hand: u64
+        plugins: u64, machine: u64, slots in 1u32..9, kind in 0u64..32, cut in 1usize..400, hand: u64
     ) {
         let run = wild(slots, kind, plugins, machine, cut);
         if run.stopped.is_none() {
@@ -155,7 +158,7 @@ proptest! {
 
     #[test]
     fn the_best_report_is_the_best_of_all_that_were_handed_over(
-        plugins: u64, machine: u64, kind in 0u64..16, cut in 1usize..400
+        plugins: u64, machine: u64, kind in 0u64..32, cut in 1usize..400
     ) {
         let run = wild(4, kind, plugins, machine, cut);
         if run.stopped.is_none() {

@@ -5,8 +5,8 @@ use tune_core::records::{
     Report, Suggestion, TrialId, TrialState, Turn, Value,
 };
 use tune_core::{
-    Deciders, Effect, Engine, EnginePlan, Event, ExperimentPlateau, Failed, Note, Phase, StepEnd,
-    Stop, TrialPlateau,
+    Answer, Deciders, Effect, Engine, EnginePlan, Event, ExperimentPlateau, Failed, Handover, Note,
+    Phase, StepEnd, Stop, Trial, TrialPlateau,
 };
 
 use crate::chaos::Chaos;
@@ -60,6 +60,9 @@ impl Deciders for Fixed {
     }
     fn complete(&mut self, _: TrialId, _: &Outcome) -> Result<(), Stop> {
         Ok(())
+    }
+    fn regret_bound(&mut self) -> Result<Option<f64>, Stop> {
+        Ok(None)
     }
     fn on_add(&mut self, _: TrialId, _: &Config) -> Result<Vec<Action>, Stop> {
         Ok(vec![])
@@ -322,4 +325,48 @@ fn a_plateau_of_the_best_trials_stops_every_trial_at_its_last_report_and_closes_
             .iter()
             .all(|e| !matches!(e, Effect::Start { .. }))
     );
+}
+
+#[test]
+fn a_bound_on_regret_ends_the_run_once_it_is_small_enough() {
+    let mut plan = cloning(4);
+    plan.trials = Some(9);
+    plan.plateaus.regret = Some(0.1);
+    let script = Script {
+        // Nothing is known; rubbish; too much; enough.
+        bounds: [f64::NAN, -1.0, 0.2, 0.1].into(),
+        ..Script::default()
+    };
+    let (mut lab, _) = Lab::open(plan, script);
+    for trial in 0..3 {
+        let handover = lab.report(trial, vec![Action::Stop(trial)]);
+        assert!(!handover.notes.iter().any(|n| matches!(n, Note::Plateau(_))));
+    }
+    let handover = lab.report(3, vec![Action::Stop(3)]);
+    let said = handover.notes.iter().find_map(|note| match note {
+        Note::Plateau(text) => Some(text.as_str()),
+        _ => None,
+    });
+    assert!(said.unwrap().contains("more than 0.1"), "{said:?}");
+    // It is asked after each `complete`, and not once the run is over.
+    let asked = |handover: &Handover| {
+        let answers = handover.entry.answers.iter();
+        answers.filter(|a| matches!(a, Answer::Bound(_))).count()
+    };
+    assert_eq!(asked(&handover), 1);
+    assert!(lab.engine.is_finished());
+    assert!(lab.engine.trials().iter().all(Trial::is_ended));
+    assert_eq!(lab.engine.trials().len(), 7);
+}
+
+#[test]
+fn nobody_is_asked_for_a_bound_without_the_rule() {
+    let script = Script {
+        bounds: [0.0].into(),
+        ..Script::default()
+    };
+    let (mut lab, _) = Lab::open(cloning(2), script);
+    lab.report(0, vec![Action::Stop(0)]);
+    assert_eq!(lab.script.bounds.len(), 1);
+    assert!(!lab.engine.is_finished());
 }

@@ -35,6 +35,8 @@ pub(crate) struct Script {
     pub(crate) pending: VecDeque<TrialId>,
     /// How many results `seed-with` told, a call each.
     pub(crate) told: Vec<usize>,
+    /// Of `regret-bound`; then none.
+    pub(crate) bounds: VecDeque<f64>,
     /// What `complete` told.
     pub(crate) completed: Vec<(TrialId, Ending)>,
 }
@@ -57,6 +59,9 @@ impl Deciders for Script {
     fn complete(&mut self, t: TrialId, o: &Outcome) -> Result<(), Stop> {
         self.completed.push((t, o.ending));
         Ok(())
+    }
+    fn regret_bound(&mut self) -> Result<Option<f64>, Stop> {
+        Ok(self.bounds.pop_front())
     }
     fn on_add(&mut self, t: TrialId, _: &Config) -> Result<Vec<Action>, Stop> {
         self.pending.push_back(t);

@@ -305,9 +305,14 @@ fn stop_rules() {
         &["out of range", "2 to 10,000"],
     );
     expect(
-        "[space]\n[stop]\nregret = 0.1",
-        (9, 1),
-        &["not in this version: `stop.regret`", "experiment_plateau"],
+        "[space]\n[stop]\nregret = 0",
+        (9, 10),
+        &["`stop.regret` is 0", "above 0"],
+    );
+    expect(
+        "[space]\n[stop]\nregret = true",
+        (9, 10),
+        &["stop.regret", "expected a number"],
     );
     expect("stop = 3\n[space]", (7, 8), &["expected a table"]);
 }

@@ -378,6 +378,7 @@ fn plateaus_have_the_defaults_of_ray_and_can_be_set() {
         (Some(trial), Some(experiment))
     );
     assert!(read("trial_plateau = false\nexperiment_plateau = false").is_empty());
+    assert_eq!(read("regret = 0.5").regret, Some(0.5));
     let set = read(
         "trial_plateau = { metric = \"loss\", std = 1, num_results = 2, grace_period = 0, at_most = 3 }
          experiment_plateau = { std = 0, top = 2, patience = 9 }",

@@ -1,4 +1,4 @@
-//! The configuration with the largest expected improvement: points spread over the space and around
+//! The configuration with the largest expected improvement, or whatever else is wanted of it: points spread over the space and around
 //! the best one, the most promising of them improved along slopes and one gene at a time.
 
 use tune_model::{Gp, Lbfgsb, Matern, log_expected_improvement};
@@ -34,14 +34,32 @@ pub(crate) struct Candidate {
     pub(crate) score: f64,
 }
 
+/// What makes a point promising.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Promise {
+    /// The logarithm of the expected improvement on this value.
+    Improvement(f64),
+    /// The mean and so many deviations.
+    Upper(f64),
+}
+
+impl Promise {
+    /// The promise and its slopes by mean and deviation.
+    fn of(self, mean: f64, deviation: f64) -> (f64, f64, f64) {
+        match self {
+            Self::Improvement(best) => log_expected_improvement(mean, deviation, best),
+            Self::Upper(width) => (mean + width * deviation, 1.0, width),
+        }
+    }
+}
+
 /// What is searched.
 pub(crate) struct Search<'a> {
     pub(crate) frame: &'a Frame,
     /// Where: the whole space, or what pinned values leave of it.
     pub(crate) part: &'a Space,
     pub(crate) gp: &'a Gp<Matern>,
-    /// The value to be improved on.
-    pub(crate) best: f64,
+    pub(crate) promise: Promise,
     pub(crate) leader: &'a Config,
 }
 
@@ -115,7 +133,7 @@ impl Search<'_> {
 
     fn score(&self, point: &[f64]) -> f64 {
         let at = self.gp.predict(point);
-        log_expected_improvement(at.mean, at.variance.sqrt(), self.best).0
+        self.promise.of(at.mean, at.variance.sqrt()).0
     }
 
     /// Slopes and genes in turn until neither gains.
@@ -166,7 +184,7 @@ impl Search<'_> {
         let end = minimizer.minimize(&start, &bounds, |x, slopes| {
             let (at, by_mean, by_variance) = self.gp.predict_with_slopes(&moved(x, &point));
             let deviation = at.variance.sqrt();
-            let (value, mean, spread) = log_expected_improvement(at.mean, deviation, self.best);
+            let (value, mean, spread) = self.promise.of(at.mean, deviation);
             for (slope, place) in slopes.iter_mut().zip(&places) {
                 let of = |v: &[f64]| v.get(*place).copied().unwrap_or(0.0);
                 *slope = -(mean * of(&by_mean) + spread * of(&by_variance) / (2.0 * deviation));

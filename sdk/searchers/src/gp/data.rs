@@ -37,6 +37,8 @@ pub(crate) struct Observed {
     pub(crate) best: f64,
     /// Whose that is.
     pub(crate) leader: Config,
+    /// What 1 is in units of the objective, down to the median.
+    pub(crate) unit: f64,
 }
 
 impl Data {
@@ -134,6 +136,7 @@ impl Data {
             points: points.iter().map(Vec::as_slice).collect(),
             best: value(&leader),
             leader: told.get(leader)?.0.clone(),
+            unit: standard.deviation,
             values,
         })
     }

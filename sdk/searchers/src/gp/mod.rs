@@ -11,9 +11,10 @@
 mod acquire;
 mod data;
 mod frame;
+mod regret;
 mod surrogate;
 
-use acquire::Search;
+use acquire::{Promise, Search};
 use data::Data;
 use frame::Frame;
 use surrogate::Fitted;
@@ -61,6 +62,7 @@ pub struct GpSearch {
 impl Searcher for GpSearch {
     const NAME: &'static str = "gp";
     const SUMMARY: &'static str = "Bayesian optimisation with a Gaussian process";
+    const BOUNDS_REGRET: bool = true;
     type Options = Options;
 
     fn init(setup: &Setup, options: Options) -> Result<Self, Vec<OptionError>> {
@@ -144,6 +146,17 @@ impl Searcher for GpSearch {
             }
         }
     }
+
+    /// Suggestions stay what they would be if nobody asked.
+    fn regret_bound(&mut self) -> Option<f64> {
+        if self.data.informative() < self.options.n_startup_trials as usize {
+            return None;
+        }
+        let observed = self.data.observed(&self.frame, self.max_t)?;
+        let exact = self.options.deterministic_objective;
+        let gp = surrogate::fit(&self.frame, &observed, &mut self.fitted.clone(), exact)?;
+        regret::bound(&self.frame, &gp, &observed, &mut self.stream.clone())
+    }
 }
 
 impl GpSearch {
@@ -185,7 +198,7 @@ impl GpSearch {
             frame: &self.frame,
             part,
             gp: &gp,
-            best: observed.best,
+            promise: Promise::Improvement(observed.best),
             leader: &observed.leader,
         };
         let candidates = search.run(&mut self.stream);

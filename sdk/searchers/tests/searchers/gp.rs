@@ -358,3 +358,33 @@ fn pinned_values_stay() {
         gp.complete(trial, &finished(sphere(&proposal.config)));
     }
 }
+
+#[test]
+fn the_bound_on_regret_holds_and_shrinks_and_changes_no_suggestion() {
+    let mut held = 0;
+    for seed in 0..5 {
+        let mut gp = start(&reals(2), seed, "{}");
+        let mut alone = start(&reals(2), seed, "{}");
+        let (mut best, mut bounds) = (f64::INFINITY, Vec::new());
+        for trial in 0..40 {
+            let config = ask(&mut gp, trial).unwrap();
+            assert_eq!(config, ask(&mut alone, trial).unwrap());
+            let loss = sphere(&config);
+            best = best.min(loss);
+            gp.complete(trial, &finished(loss));
+            alone.complete(trial, &finished(loss));
+            match gp.regret_bound() {
+                // The least loss is 0, so that the best one is the regret.
+                Some(bound) => {
+                    held += usize::from(bound >= best);
+                    bounds.push(bound);
+                }
+                None => assert!(trial < 9, "there are results enough after {trial}"),
+            }
+        }
+        assert_eq!(bounds.len(), 31);
+        assert!(bounds[30] < 0.05 * bounds[0], "{bounds:?}");
+    }
+    // It may be wrong with a probability of a tenth.
+    assert!(held >= 31 * 5 * 9 / 10, "{held} of {}", 31 * 5);
+}

@@ -31,6 +31,7 @@ mod outcome;
 mod output;
 mod population;
 mod power;
+mod regret;
 mod replays;
 mod resume;
 mod room;

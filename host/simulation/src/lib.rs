@@ -53,6 +53,7 @@ mod native;
 mod plan;
 mod recorded;
 mod simulation;
+mod tape;
 
 pub use curves::{Curves, SECOND, failure, step};
 pub use draws::Draws;
@@ -60,3 +61,4 @@ pub use native::Native;
 pub use plan::PlanBuilder;
 pub use recorded::Recorded;
 pub use simulation::{Simulation, simulate};
+pub use tape::{Call, Tape};

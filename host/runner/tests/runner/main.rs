@@ -10,6 +10,7 @@
 mod clones;
 mod replays;
 mod same_bits;
+mod same_decisions;
 mod simulated;
 mod snapshots;
 

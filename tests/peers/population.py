@@ -14,6 +14,8 @@ import argparse
 import math
 import random
 import statistics
+import sys
+import time
 import warnings
 from importlib.metadata import version
 
@@ -109,6 +111,10 @@ def run(rule, seed):
     return best, mean
 
 
+def spread(values):
+    return statistics.stdev(values) if len(values) > 1 else math.nan
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=10)
@@ -120,12 +126,19 @@ def main():
     for name, rule in [("alone", lambda: None), ("Ray pbt", Pbt), ("Ray pb2", Pb2)]:
         if arguments.only not in name:
             continue
-        curves = [run(rule(), seed) for seed in range(seeds)]
+        curves = []
+        for seed in range(seeds):
+            began = time.process_time()
+            curves.append(run(rule(), seed))
+            best, mean = curves[-1]
+            took = time.process_time() - began
+            ends = " ".join(f"{best[t - 1]:.3f}/{mean[t - 1]:.3f}" for t in (25, 50, 100))
+            print(f"{name}, seed {seed}: {ends}, {took:.1f} s of CPU time", file=sys.stderr, flush=True)
         cells = []
         for what, which in [("best", 0), ("mean", 1)]:
             for step in (25, 50, 100):
                 values = [curve[which][step - 1] for curve in curves]
-                cells.append(f"{what} {step}: {statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f}")
+                cells.append(f"{what} {step}: {statistics.fmean(values):.3f} ± {spread(values):.3f}")
         print(f"{name:8} | " + " | ".join(cells), flush=True)
 
 

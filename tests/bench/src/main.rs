@@ -10,6 +10,7 @@ mod ballast;
 mod checkpoint;
 mod clone;
 mod deciders;
+mod decisions;
 mod derived;
 mod digest;
 mod digits;
@@ -22,7 +23,9 @@ mod order;
 mod overhead;
 mod paused;
 mod pbt;
+mod python;
 mod show;
+mod simulator;
 mod soak;
 mod stage;
 mod suggest;
@@ -39,7 +42,7 @@ use stage::Stage;
 /// Runs on the stage; false if something that must hold did not.
 type Benchmark = fn(&Stage) -> Result<bool>;
 
-const ALL: [(&str, &str, Benchmark); 13] = [
+const ALL: [(&str, &str, Benchmark); 15] = [
     ("digits", "tpe + asha against fifo on digits", digits::run),
     (
         "digest",
@@ -81,6 +84,16 @@ const ALL: [(&str, &str, Benchmark); 13] = [
         "suggest",
         "a suggestion after many trials: native, sandboxed, and Optuna's",
         suggest::run,
+    ),
+    (
+        "decisions",
+        "what schedulers decide in a second: native, sandboxed, and Optuna's",
+        decisions::run,
+    ),
+    (
+        "simulator",
+        "reports of simulated runs in a second, and Syne Tune's",
+        simulator::run,
     ),
     (
         "limits",

@@ -1,10 +1,9 @@
 //! How long a suggestion takes after many finished trials: native code, the same in the sandbox, and
 //! Optuna where a Python with it is named. That the first two suggest the same must hold everywhere.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tune_core::records::{
     Config, Domain, Ending, Objective, Observation, Outcome, Parameter, RealRange, Report, Setup,
@@ -15,11 +14,10 @@ use tune_plugin::{Searcher, parse_options};
 use tune_runtime::SearcherInstance;
 use tune_searchers::{Cmaes, GpSearch, Tpe};
 
+use crate::python::Python;
 use crate::show;
 use crate::stage::Stage;
 
-/// Names a Python that has Optuna.
-const PYTHON: &str = "TUNE_BENCH_PYTHON";
 /// The same measurement of Optuna's samplers.
 const OPTUNA: &str = include_str!("suggest.py");
 /// Suggestions of which the middle one counts.
@@ -103,10 +101,7 @@ impl Side for SearcherInstance {
 
 /// Prints the times.
 pub(crate) fn run(stage: &Stage) -> Result<bool> {
-    let python = std::env::var(PYTHON).ok();
-    if python.is_none() {
-        println!("{PYTHON} names no Python with Optuna, so there are no times of it\n");
-    }
+    let python = Python::named("Optuna");
     let mut table = show::table(&[
         "a suggestion and its result",
         "dimensions",
@@ -279,18 +274,9 @@ fn report(config: &Config) -> Report {
     report.with("training_iteration", 1.0).finished()
 }
 
-fn optuna(python: &str, name: &str, dims: u32, trials: u32) -> Result<Duration> {
-    let ran = Command::new(python)
-        .args(["-c", OPTUNA, name])
-        .args([dims, trials].map(|number| number.to_string()))
-        .output()
-        .with_context(|| format!("{python} ({PYTHON})"))?;
-    ensure!(
-        ran.status.success(),
-        "{python} ({PYTHON}): {}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
-    let said: Value = serde_json::from_slice(&ran.stdout)?;
+fn optuna(python: &Python, name: &str, dims: u32, trials: u32) -> Result<Duration> {
+    let [dims, trials] = [dims, trials].map(|number| number.to_string());
+    let said = python.json(OPTUNA, &[name, &dims, &trials])?;
     let seconds = said
         .get("seconds")
         .and_then(Value::as_f64)

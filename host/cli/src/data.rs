@@ -1,12 +1,12 @@
-//! The data sets of a run: opened once, as capabilities, and hashed, so that a resume can refuse a
-//! change.
+//! The data sets and directories of a run: opened once, as capabilities, and hashed, so that a resume
+//! can refuse a change.
 
 use std::io;
 use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File};
-use tune_runtime::{DataSet, DataSets};
+use tune_runtime::{DataSet, DataSets, Directories};
 
 /// Bytes that are hashed at once.
 const CHUNK: usize = 1 << 20;
@@ -21,6 +21,17 @@ pub(crate) fn grant(sets: &mut DataSets, name: &str, path: &Path) -> io::Result<
     };
     sets.grant(name, data)?;
     hash(sets, name)
+}
+
+/// Opens a directory and grants it as files. Returns its hash.
+pub(crate) fn grant_directory(
+    directories: &mut Directories,
+    name: &str,
+    path: &Path,
+) -> io::Result<blake3::Hash> {
+    // Whatever is no directory is not opened: a pipe would keep the host waiting.
+    let root = Dir::open_ambient_dir(path, ambient_authority())?;
+    Ok(directories.grant(name, root)?.into())
 }
 
 /// Of the names, sizes and contents of all its files.

@@ -6,14 +6,16 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use tune_core::EnginePlan;
-use tune_runtime::{DataSets, Grants, PluginKind, Runtime};
+use tune_runtime::{DataSets, Directories, Grants, PluginKind, Runtime};
 use tune_store::Header;
 
 use crate::catalog::Catalog;
 use crate::data;
 use crate::failure::Failure;
 use crate::history::{History, start_digest};
-use crate::prepare::{Chosen, Prepared, assemble, data_role, rejected};
+use crate::prepare::{
+    Chosen, Prepared, assemble, data_role, directory_role, reads_directories, rejected,
+};
 use crate::settings::Settings;
 
 /// What to do about a plugin or data set that is not what the run began with.
@@ -67,11 +69,12 @@ pub(crate) fn old_run(
     for kind in PluginKind::ALL {
         chosen.push(search.plugin(kind)?);
     }
-    let (sets, hashes) = search.data()?;
+    let (sets, mut hashes) = search.data()?;
+    let directories = search.directories(&chosen, &mut hashes)?;
     let found = search.found;
     let files = settings.plugins.clone();
     let plan = history.plan.clone();
-    let grants = granted(settings);
+    let grants = granted(settings, directories);
     let mut prepared = assemble(plan, chosen, sets, &hashes, grants, files, runtime)?;
     // The chain began with what the run began with, whatever goes on with it.
     prepared.digest = start_digest(&history.plan, &history.header.plugins)?;
@@ -129,13 +132,14 @@ pub(crate) fn forked(
             });
         }
     }
-    let (sets, hashes) = old.data()?;
+    let (sets, mut hashes) = old.data()?;
+    let directories = old.directories(&chosen, &mut hashes)?;
     let prepared = assemble(
         plan,
         chosen,
         sets,
         &hashes,
-        granted(settings),
+        granted(settings, directories),
         files,
         runtime,
     )?;
@@ -146,10 +150,11 @@ pub(crate) fn forked(
     Ok(prepared)
 }
 
-fn granted(settings: &Settings) -> Grants {
+fn granted(settings: &Settings, directories: Directories) -> Grants {
     Grants {
         artifact: settings.grant_artifact,
         virtual_cost: settings.grant_virtual_cost,
+        directories,
     }
 }
 
@@ -204,7 +209,7 @@ impl Search<'_> {
         })
     }
 
-    /// The data that the run was begun with, and their hashes.
+    /// The data that the run was begun with, and their hashes by role.
     fn data(&mut self) -> Result<(DataSets, Vec<(String, blake3::Hash)>), Failure> {
         let mut sets = DataSets::new();
         let mut hashes = Vec::new();
@@ -219,9 +224,36 @@ impl Search<'_> {
             let place = format!(": {}", path.display());
             let what = format!("data set `{name}`");
             self.compare(&data_role(name), hash, &what, &place, "put them back")?;
-            hashes.push((name.clone(), hash));
+            hashes.push((data_role(name), hash));
         }
         Ok((sets, hashes))
+    }
+
+    /// The directories that the run was begun with.
+    fn directories(
+        &mut self,
+        chosen: &[Chosen],
+        hashes: &mut Vec<(String, blake3::Hash)>,
+    ) -> Result<Directories, Failure> {
+        let mut directories = Directories::new();
+        if !reads_directories(chosen) {
+            return Ok(directories);
+        }
+        for (name, path) in &self.settings.directories {
+            let hash = data::grant_directory(&mut directories, name, path).map_err(|error| {
+                Failure::usage(format!(
+                    "cannot grant the directory {}: {error}\n  hint: a run goes on with the \
+                     directories that it began with: put it back as it was",
+                    path.display()
+                ))
+            })?;
+            let place = format!(": {}", path.display());
+            let what = format!("directory `/{name}`");
+            let role = directory_role(name);
+            self.compare(&role, hash, &what, &place, "put it back as it was")?;
+            hashes.push((role, hash));
+        }
+        Ok(directories)
     }
 
     /// Compares with what the run began with, or with what took its place.

@@ -10,8 +10,8 @@ use tune_core::{EnginePlan, Limits, Metering};
 use tune_experiment::{Diagnostic, ExperimentPlan, HostLimits};
 use tune_runner::RunParts;
 use tune_runtime::{
-    Compiler, CompilerChild, DataSets, Grants, InitError, Inspection, LoadError, Plugin,
-    PluginKind, Runtime, RuntimeOptions,
+    Compiler, CompilerChild, DataSets, Directories, Grants, InitError, Inspection, LoadError,
+    Plugin, PluginKind, Runtime, RuntimeOptions,
 };
 use tune_store::PluginRecord;
 
@@ -152,7 +152,7 @@ pub(crate) fn new_run(
     let mut hashes = Vec::new();
     for (index, set) in experiment.data.iter().enumerate() {
         match data::grant(&mut sets, &set.name, &set.path) {
-            Ok(hash) => hashes.push((set.name.clone(), hash)),
+            Ok(hash) => hashes.push((data_role(&set.name), hash)),
             Err(error) => wrong.push(experiment.diagnostic(
                 &format!("data[{index}].path"),
                 format!(
@@ -165,6 +165,7 @@ pub(crate) fn new_run(
             )),
         }
     }
+    let directories = grant_directories(experiment, &chosen, &mut hashes, &mut wrong);
     if !wrong.is_empty() {
         return Err(experiment.diagnostics(wrong).into());
     }
@@ -178,6 +179,7 @@ pub(crate) fn new_run(
     let grants = Grants {
         artifact: experiment.grants.artifact,
         virtual_cost: experiment.grants.virtual_cost,
+        directories,
     };
     let prepared = assemble(plan, chosen, sets, &hashes, grants, plugin_files, runtime)?;
     prepared
@@ -333,6 +335,12 @@ fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagn
             "artifact" if experiment.grants.artifact => {}
             "virtual-cost" if experiment.grants.virtual_cost => {}
             "data" if !experiment.data.is_empty() => {}
+            "directory" if !experiment.directories.is_empty() => {}
+            "directory" => refuse(
+                "grants",
+                format!("`{name}` reads files, and the experiment grants no directory"),
+                "write [grants] and directory = \"some/dir\", if it may read all that is in it",
+            ),
             "data" => refuse(
                 "trainable",
                 format!("`{name}` reads data, and the experiment grants none"),
@@ -352,11 +360,61 @@ fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagn
     }
 }
 
+/// Opens the directories of the file, if the trainable asks for them: it gets what both sides say.
+fn grant_directories(
+    experiment: &ExperimentPlan,
+    chosen: &[Chosen],
+    hashes: &mut Vec<(String, blake3::Hash)>,
+    wrong: &mut Vec<Diagnostic>,
+) -> Directories {
+    let mut directories = Directories::new();
+    if !reads_directories(chosen) {
+        if !experiment.directories.is_empty() {
+            output::note(&format!(
+                "note: {} does not ask for a directory and gets none",
+                experiment.engine.trainable
+            ));
+        }
+        return directories;
+    }
+    for source in &experiment.directories {
+        let (name, path) = (&source.name, &source.path);
+        match data::grant_directory(&mut directories, name, path) {
+            Ok(hash) => hashes.push((directory_role(name), hash)),
+            Err(error) => wrong.push(experiment.diagnostic(
+                &format!("grants.directory.{name}"),
+                format!("cannot grant the directory {}: {error}", path.display()),
+                "a directory that is there, of plain files and directories alone; a relative path \
+                 starts from the directory of this file",
+            )),
+        }
+    }
+    directories
+}
+
+/// Whether the trainable asks for directories by its manifest.
+pub(crate) fn reads_directories(chosen: &[Chosen]) -> bool {
+    let mut trainables = chosen
+        .iter()
+        .filter(|one| one.kind == PluginKind::Trainable);
+    trainables.any(|one| {
+        one.inspection
+            .manifest
+            .grants
+            .iter()
+            .any(|g| g == "directory")
+    })
+}
+
+pub(crate) fn directory_role(name: &str) -> String {
+    format!("directory:{name}")
+}
+
 pub(crate) fn data_role(name: &str) -> String {
     format!("data:{name}")
 }
 
-/// Loads everything.
+/// Loads everything. `data`: data sets and directories by their roles.
 pub(crate) fn assemble(
     plan: EnginePlan,
     chosen: Vec<Chosen>,
@@ -384,11 +442,15 @@ pub(crate) fn assemble(
     }
     let mut data = data.to_vec();
     data.sort_by(|a, b| a.0.cmp(&b.0));
-    records.extend(data.into_iter().map(|(name, hash)| PluginRecord {
-        role: data_role(&name),
-        name,
-        version: String::new(),
-        hash: hash.to_hex().to_string(),
+    records.extend(data.into_iter().map(|(role, hash)| {
+        PluginRecord {
+            name: role
+                .split_once(':')
+                .map_or_else(String::new, |(_, name)| name.to_owned()),
+            role,
+            version: String::new(),
+            hash: hash.to_hex().to_string(),
+        }
     }));
     let [trainable, searcher, scheduler]: [Plugin; 3] = loaded
         .try_into()

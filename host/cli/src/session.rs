@@ -188,6 +188,9 @@ impl Session<'_> {
             runs_dir::quoted(self.path),
             plan.seed
         ));
+        if let Some(granted) = self.settings.granted(&self.header.plugins) {
+            output::note(&granted);
+        }
     }
 
     /// Status, journal, derived files, message.

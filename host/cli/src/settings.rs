@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tune_experiment::{ExperimentPlan, Grants, HostLimits, Outputs, Snapshots};
+use tune_experiment::{DataSource, ExperimentPlan, Grants, HostLimits, Outputs, Snapshots};
+use tune_report::clean;
 use tune_runner::{RunOptions, SnapshotPolicy};
-use tune_store::{Header, RunDir};
+use tune_store::{Header, PluginRecord, RunDir};
 
 use crate::args::MachineArgs;
 use crate::failure::Failure;
@@ -29,6 +30,10 @@ pub(crate) struct Settings {
     pub(crate) plugins: Vec<(String, PathBuf)>,
     /// Data sets: names and absolute paths.
     pub(crate) data: Vec<(String, PathBuf)>,
+    /// Directories that are granted: names and absolute paths; runs from before there were any have
+    /// none.
+    #[serde(default)]
+    pub(crate) directories: Vec<(String, PathBuf)>,
     /// The trainable may write artifacts.
     pub(crate) grant_artifact: bool,
     /// The trainable reports its own cost.
@@ -74,11 +79,8 @@ impl Settings {
                 .into_iter()
                 .map(|(role, path)| (role, absolute(path)))
                 .collect(),
-            data: experiment
-                .data
-                .iter()
-                .map(|set| (set.name.clone(), absolute(set.path.clone())))
-                .collect(),
+            data: places(&experiment.data),
+            directories: places(&experiment.directories),
             grant_artifact: artifact,
             grant_virtual_cost: virtual_cost,
             outputs: outputs
@@ -92,6 +94,25 @@ impl Settings {
             snapshots: experiment.snapshots,
             host_limits: experiment.host_limits.clone(),
         }
+    }
+
+    /// What the trainable was granted, in one line; none: nothing.
+    pub(crate) fn granted(&self, records: &[PluginRecord]) -> Option<String> {
+        let mut granted: Vec<String> = Vec::new();
+        for (is, word) in [
+            (self.grant_artifact, "artifact"),
+            (self.grant_virtual_cost, "virtual-cost"),
+        ] {
+            granted.extend(is.then(|| word.to_owned()));
+        }
+        for record in records {
+            granted.extend(match record.role.split_once(':') {
+                Some(("data", name)) => Some(format!("data {name}")),
+                Some(("directory", name)) => Some(format!("directory /{name}")),
+                _ => None,
+            });
+        }
+        (!granted.is_empty()).then(|| format!("granted: {}", clean(&granted.join(", "))))
     }
 
     /// When states are written and which are kept, as the runner takes it.
@@ -158,6 +179,11 @@ impl Settings {
         let known = known.filter(|word| tune_report::Outputs::parse([*word]).is_ok());
         tune_report::Outputs::parse(known).unwrap_or(tune_report::Outputs::NONE)
     }
+}
+
+fn places(sources: &[DataSource]) -> Vec<(String, PathBuf)> {
+    let place = |one: &DataSource| (one.name.clone(), absolute(one.path.clone()));
+    sources.iter().map(place).collect()
 }
 
 /// A resume may come from another directory. What is not there is refused when it is opened.

@@ -36,15 +36,8 @@ pub(crate) fn read(root: &Item<'_>, file_name: &str, log: &mut Log) -> Vec<DataS
             item.error("a data set needs a name and a path", HINT, log);
             continue;
         };
-        let path_text = path.text("a directory", log).filter(|text| {
-            let fits =
-                !text.is_empty() && text.len() <= MAX_PATH && !text.chars().any(char::is_control);
-            if !fits {
-                path.error(format!("`{}` is no path", path.path), HINT, log);
-            }
-            fits
-        });
-        let (Some(text), Some(path)) = (name.name(MAX_NAME, log), path_text) else {
+        let path = path_of(&path, HINT, log);
+        let (Some(text), Some(path)) = (name.name(MAX_NAME, log), path) else {
             continue;
         };
         if found.iter().any(|other| other.name == text) {
@@ -58,4 +51,14 @@ pub(crate) fn read(root: &Item<'_>, file_name: &str, log: &mut Log) -> Vec<DataS
         });
     }
     found
+}
+
+/// A path of the host.
+pub(crate) fn path_of<'a>(item: &Item<'a>, hint: &str, log: &mut Log) -> Option<&'a str> {
+    let text = item.text("a directory", log)?;
+    let fits = !text.is_empty() && text.len() <= MAX_PATH && !text.chars().any(char::is_control);
+    if !fits {
+        item.error(format!("`{}` is no path", item.path), hint, log);
+    }
+    fits.then_some(text)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use tune_core::{EnginePlan, Metering, Order, RetrySeed};
 
 use crate::{
-    data, goal,
+    data, directory, goal,
     item::Item,
     limits,
     log::Log,
@@ -143,6 +143,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
     let trainable = trainable(&root, log);
     let data = data::read(&root, source.file_name, log);
     let grants = machine::grants(&root, log);
+    let directories = directory::read(&root, source.file_name, log);
     let outputs = machine::outputs(&root, log);
     let threads = machine::threads(&root, log);
     let snapshots = snapshots::read(&root, log);
@@ -181,6 +182,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
             known: Vec::new(),
         },
         data,
+        directories,
         grants,
         outputs,
         snapshots,

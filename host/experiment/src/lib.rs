@@ -9,6 +9,7 @@
 
 mod data;
 mod diagnostic;
+mod directory;
 mod experiment;
 mod goal;
 mod item;

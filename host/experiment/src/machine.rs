@@ -69,8 +69,11 @@ pub(crate) fn grants(root: &Item<'_>, log: &mut Log) -> Grants {
         match key {
             "artifact" => grants.artifact = item.flag(log).unwrap_or_default(),
             "virtual-cost" => grants.virtual_cost = item.flag(log).unwrap_or_default(),
-            "gpu" | "workers" | "directory" => {
-                item.not_yet("remove it; grants are artifact and virtual-cost", log);
+            "gpu" | "workers" => {
+                item.not_yet(
+                    "remove it; grants are artifact, directory and virtual-cost",
+                    log,
+                );
             }
             "log" => item.key_error("`log` needs no grant", "remove the line", log),
             "data" => item.key_error(

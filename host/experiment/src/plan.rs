@@ -10,7 +10,7 @@ use crate::{
     tree::{Kind, Node},
 };
 
-/// A data set that trials may read.
+/// A data set or directory that trials may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSource {
     /// Its name in the sandbox.
@@ -123,7 +123,9 @@ pub struct ExperimentPlan {
     pub engine: EnginePlan,
     /// Data sets, names distinct.
     pub data: Vec<DataSource>,
-    /// What the trainable is allowed.
+    /// Directories that the trainable may read as files, by name, names distinct.
+    pub directories: Vec<DataSource>,
+    /// What else the trainable is allowed.
     pub grants: Grants,
     /// Which files are derived.
     pub outputs: Outputs,

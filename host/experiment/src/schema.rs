@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
+    directory::MAX_DIRECTORIES,
     experiment::{
         DEFAULT_SCHEDULER, DEFAULT_SEARCHER, DEFAULT_SLOTS, MAX_FAILURES, MAX_SLOTS, MAX_TRIALS,
     },
@@ -237,6 +238,18 @@ fn tables() -> Value {
             "description": "What the trainable is allowed beside logging and its data.",
             "properties": {
                 "artifact": { "type": "boolean", "default": false, "description": "Write files as results." },
+                "directory": {
+                    "description": "A directory that it may read as files, under `/data`; a table of several: name and directory. Relative ones start from this file.",
+                    "anyOf": [
+                        { "type": "string", "minLength": 1 },
+                        {
+                            "type": "object",
+                            "maxProperties": MAX_DIRECTORIES,
+                            "propertyNames": { "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$" },
+                            "additionalProperties": { "type": "string", "minLength": 1 }
+                        }
+                    ]
+                },
                 "virtual-cost": { "type": "boolean", "default": false, "description": "Report its own virtual cost." }
             }
         },

@@ -11,13 +11,14 @@ use tune_core::{Limits, PluginFault};
 use tune_snapshot::{Accessor, HandleKind, HostMemoryError, Layout};
 use wasmtime::component::{Resource, ResourceAny};
 use wasmtime::{Store, ensure, format_err};
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
+use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, ReaddirIterator};
 
 use crate::control::Control;
 use crate::drive::drive;
 use crate::instance::{Instance, Live};
 use crate::rebuild::{Change, plan};
-use crate::resources::make_all;
+use crate::resources::{Sources, make_all};
 use crate::snapshot::{Parts, Snapshot};
 use crate::snapshot_error::SnapshotError;
 use crate::store::{Account, StoreData, on_account};
@@ -63,7 +64,7 @@ impl<G> Instance<G> {
         Ok(Snapshot::new(Parts {
             component: linked.component,
             globals,
-            handles: data.ledger.handles().clone(),
+            handles: data.ledger.state(),
             store: data.state(),
             memories,
             dirty_bytes,
@@ -95,6 +96,7 @@ impl<G> Instance<G> {
             return Err(SnapshotError::Ended);
         };
         state.check(&self.linked, limits)?;
+        state.check_files(&live.store.data().files)?;
         live.restore(self.linked.layout()?, state)?;
         self.measure_memory(&live.store);
         self.live = Some(live);
@@ -200,8 +202,13 @@ async fn rebuild_handles(
     let wanted = state.handles();
     let data = store.data_mut();
     let changes = plan(data.ledger.handles(), wanted);
-    let (table, slot_of) = make_all(wanted, &data.log, &data.clock)?;
-    let resource_of: BTreeMap<u32, u32> = slot_of.iter().map(|(r, slot)| (*slot, *r)).collect();
+    let sources = Sources {
+        log: &data.log,
+        clock: &data.clock,
+        files: &data.files,
+    };
+    let made = make_all(wanted, sources)?;
+    let resource_of: BTreeMap<u32, u32> = made.slot_of.iter().map(|(r, s)| (*s, *r)).collect();
     data.ledger.begin_rebuild();
     let filler = || {
         let kind = layout.handles.first().copied();
@@ -233,8 +240,9 @@ async fn rebuild_handles(
         }
     }
     let data = store.data_mut();
-    data.table = table;
-    data.ledger.rebuilt(wanted.clone(), slot_of);
+    data.table = made.table;
+    data.ledger
+        .rebuilt(wanted.clone(), made.slot_of, made.cursors);
     Ok(())
 }
 
@@ -252,6 +260,12 @@ fn as_any(
         }
         HandleKind::Pollable => {
             Resource::<DynPollable>::new_own(resource).try_into_resource_any(store)
+        }
+        HandleKind::Descriptor => {
+            Resource::<Descriptor>::new_own(resource).try_into_resource_any(store)
+        }
+        HandleKind::DirectoryEntryStream => {
+            Resource::<ReaddirIterator>::new_own(resource).try_into_resource_any(store)
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// 2000-01-01T00:00:00Z in seconds of Unix time: where the wall clock of every trial starts.
-const WALL_START_SECONDS: u64 = 946_684_800;
+pub(crate) const WALL_START_SECONDS: u64 = 946_684_800;
 /// How far the clock goes on when it is read: a loop that waits for time to pass ends.
 const PER_READ_NANOS: u64 = 1_000;
 

@@ -5,19 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use cap_std::fs::{Dir, File};
 
 use crate::bindings::data::{DataError, Host};
 use crate::store::StoreData;
+use crate::walk::{Found, MAX_FILES, open, read_at, walk};
 
 /// Bytes of one read, as the contract says.
 const MAX_READ_BYTES: u32 = 1 << 20;
-/// Files of all data sets together, and how deep their folders go: a listing is kept in memory.
-const MAX_FILES: usize = 100_000;
-const MAX_DEPTH: usize = 16;
 /// Fuel of one call, for opening the file; a byte costs one unit more.
 const FUEL_PER_CALL: u64 = 1_000;
 
@@ -71,45 +68,18 @@ impl DataSets {
 
     /// Adds the files of a folder and of the folders in it.
     fn list(&mut self, name: &str, root: Arc<Dir>) -> io::Result<()> {
-        let mut folders = vec![(String::new(), 0)];
-        while let Some((folder, depth)) = folders.pop() {
-            let entries = if folder.is_empty() {
-                root.entries()?
-            } else {
-                root.read_dir(&folder)?
-            };
-            for entry in entries {
-                let entry = entry?;
-                let leaf = entry.file_name().into_string().map_err(|leaf| {
-                    io::Error::other(format!("{}: the name is no UTF-8", leaf.display()))
-                })?;
-                let path = if folder.is_empty() {
-                    leaf
-                } else {
-                    format!("{folder}/{leaf}")
-                };
-                // Follows links, but only to what lies beneath the folder.
-                let found = root
-                    .metadata(&path)
-                    .map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))?;
-                if found.is_dir() {
-                    if depth == MAX_DEPTH {
-                        let problem = format!("{path}: more than {MAX_DEPTH} folders deep");
-                        return Err(io::Error::other(problem));
-                    }
-                    folders.push((path, depth + 1));
-                } else if found.is_file() {
-                    if self.files.len() == MAX_FILES {
-                        let problem = format!("more than {MAX_FILES} data files");
-                        return Err(io::Error::other(problem));
-                    }
-                    let place = Place::In(Arc::clone(&root), path.clone());
-                    self.files
-                        .insert(format!("{name}/{path}"), (found.len(), place));
+        walk(&root, |path, found| {
+            if let Found::File(size) = found {
+                // Those of all data sets together.
+                if self.files.len() == MAX_FILES {
+                    let problem = format!("more than {MAX_FILES} data files");
+                    return Err(io::Error::other(problem));
                 }
+                let place = Place::In(Arc::clone(&root), path.to_owned());
+                self.files.insert(format!("{name}/{path}"), (size, place));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Names and sizes of all files, by name.
@@ -127,7 +97,7 @@ impl DataSets {
         let (_, place) = self.files.get(name).ok_or(io::ErrorKind::NotFound)?;
         match place {
             Place::Open(file) => read_at(file, offset, buffer),
-            Place::In(dir, path) => read_at(&dir.open(path)?.into_std(), offset, buffer),
+            Place::In(dir, path) => read_at(&open(dir, path)?.0, offset, buffer),
         }
     }
 
@@ -140,19 +110,6 @@ impl DataSets {
             DataError::NotGranted(self.names.clone())
         }
     }
-}
-
-fn read_at(file: &std::fs::File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut done = 0;
-    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset.saturating_add(done as u64)) {
-            Ok(0) => break,
-            Ok(read) => done += read,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(done)
 }
 
 impl Host for StoreData {

@@ -13,6 +13,7 @@ use crate::control::Interrupted;
 use crate::drive::HostPanic;
 use crate::from_guest::{BadValue, message};
 use crate::limiter::LimitHit;
+use crate::tree::Changed;
 
 /// A host function that the plan does not grant, by its name in `[grants]`.
 #[derive(Debug, thiserror::Error)]
@@ -170,6 +171,13 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
             FailureKind::Grant,
             format!("it uses `{grant}`, which is not granted"),
             format!("add `{grant} = true` to [grants]"),
+        );
+    }
+    if let Some(changed) = error.downcast_ref::<Changed>() {
+        return of(
+            FailureKind::Grant,
+            changed.to_string(),
+            "leave granted directories as they are while a run goes on; begin a new run",
         );
     }
     if let Some(panic) = error.downcast_ref::<HostPanic>() {

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use tune_snapshot::HandleKind;
 
+use crate::files::{At, Cursor};
 use crate::log::Printed;
 
 /// What a handle stands for; enough to make an equal one.
@@ -24,6 +25,12 @@ pub(crate) enum Handle {
     Ready { stream: u32 },
     /// A wait until a point on the guest's clock, in nanoseconds.
     Sleep { until: u64 },
+    /// An open file or directory.
+    Node(At),
+    /// The entries of a directory, of which so many were given out.
+    Entries { at: At, next: u64 },
+    /// A stream of the bytes of a file, from this one on.
+    Content { at: At, offset: u64 },
 }
 
 impl Handle {
@@ -31,17 +38,32 @@ impl Handle {
     pub(crate) fn kind(self) -> HandleKind {
         match self {
             Self::Output(_) => HandleKind::OutputStream,
-            Self::Input => HandleKind::InputStream,
+            Self::Input | Self::Content { .. } => HandleKind::InputStream,
             Self::Ready { .. } | Self::Sleep { .. } => HandleKind::Pollable,
+            Self::Node(_) => HandleKind::Descriptor,
+            Self::Entries { .. } => HandleKind::DirectoryEntryStream,
         }
     }
 
     /// Entries of it in the host's table of resources.
     fn resources(self) -> usize {
         match self {
-            Self::Output(_) | Self::Input | Self::Ready { .. } => 1,
             // The sleep itself and the wait for it.
             Self::Sleep { .. } => 2,
+            _ => 1,
+        }
+    }
+
+    /// It is a stream that can be waited for.
+    fn is_stream(self) -> bool {
+        matches!(self, Self::Output(_) | Self::Input | Self::Content { .. })
+    }
+
+    /// The granted file or directory that it is of.
+    pub(crate) fn at(self) -> Option<At> {
+        match self {
+            Self::Node(at) | Self::Entries { at, .. } | Self::Content { at, .. } => Some(at),
+            _ => None,
         }
     }
 }
@@ -140,7 +162,7 @@ impl Handles {
         }
         for (slot, handle) in self.iter() {
             if let Handle::Ready { stream } = handle
-                && !matches!(self.get(stream), Some(Handle::Output(_) | Handle::Input))
+                && !self.get(stream).is_some_and(Handle::is_stream)
             {
                 return Err(format!("handle {} waits for no stream", slot + 1));
             }
@@ -155,6 +177,8 @@ pub(crate) struct Ledger {
     handles: Handles,
     /// Slot by number of the host's resource.
     slot_of: BTreeMap<u32, u32>,
+    /// How far streams of files were read, by slot: they move without anybody being told.
+    cursors: BTreeMap<u32, Cursor>,
     /// A handle that the mirror does not follow was dropped, of this kind: the order of the free
     /// numbers is not known any more.
     lost: Option<&'static str>,
@@ -169,6 +193,19 @@ impl Ledger {
         &self.handles
     }
 
+    /// The same, with streams of files as far as they were read.
+    pub(crate) fn state(&self) -> Handles {
+        let mut handles = self.handles.clone();
+        for (slot, cursor) in &self.cursors {
+            if let Some(Some(Handle::Content { offset, .. })) =
+                handles.slots.get_mut(*slot as usize)
+            {
+                *offset = cursor.offset();
+            }
+        }
+        handles
+    }
+
     /// Why the mirror is blind; none if it is not.
     pub(crate) fn lost(&self) -> Option<&'static str> {
         self.lost
@@ -179,6 +216,22 @@ impl Ledger {
         let slot = self.handles.insert(handle);
         self.slot_of.insert(resource, slot);
         self.most = self.most.max(self.handles.taken());
+    }
+
+    /// The same for a stream that is read as far as this says.
+    pub(crate) fn made_moving(&mut self, handle: Handle, resource: u32, cursor: Option<Cursor>) {
+        self.made(handle, resource);
+        if let (Some(cursor), Some(slot)) = (cursor, self.slot(resource)) {
+            self.cursors.insert(slot, cursor);
+        }
+    }
+
+    /// What the handle of this resource stands for is now this.
+    pub(crate) fn moved(&mut self, resource: u32, handle: Handle) {
+        let slot = self.slot(resource).unwrap_or(u32::MAX);
+        if let Some(Some(held)) = self.handles.slots.get_mut(slot as usize) {
+            *held = handle;
+        }
     }
 
     /// The most handles held at once since the present step began.
@@ -203,6 +256,7 @@ impl Ledger {
         }
         if let Some(slot) = self.slot_of.remove(&resource) {
             self.handles.remove(slot);
+            self.cursors.remove(&slot);
         }
         true
     }
@@ -216,11 +270,17 @@ impl Ledger {
         self.rebuilding = true;
     }
 
-    /// The table has been rebuilt; `slot_of`: the resources behind it.
-    pub(crate) fn rebuilt(&mut self, handles: Handles, slot_of: BTreeMap<u32, u32>) {
+    /// The table has been rebuilt; `slot_of`: the resources behind it, and how far streams are read.
+    pub(crate) fn rebuilt(
+        &mut self,
+        handles: Handles,
+        slot_of: BTreeMap<u32, u32>,
+        cursors: BTreeMap<u32, Cursor>,
+    ) {
         *self = Self {
             handles,
             slot_of,
+            cursors,
             lost: None,
             rebuilding: false,
             most: self.most,

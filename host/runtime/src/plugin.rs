@@ -23,15 +23,18 @@ use crate::searcher::SearcherInstance;
 use crate::snapshot::Snapshot;
 use crate::store::{Account, StoreData, StoreParts};
 use crate::trainable::Trial;
+use crate::tree::Directories;
 use crate::trial_instance::TrialIndices;
 
 /// What a plan grants to a trainable beyond its computation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Grants {
     /// It may write result files.
     pub artifact: bool,
     /// It may say what a step costs; one tick is then a microsecond of its clocks.
     pub virtual_cost: bool,
+    /// It may read them through `wasi:filesystem`.
+    pub directories: Directories,
 }
 
 /// What a trial is started with.
@@ -336,16 +339,17 @@ pub(crate) fn decider_parts<'a>(
     limits: &'a Limits,
     account: Account,
 ) -> StoreParts<'a> {
-    const NOTHING: &Grants = &Grants {
+    static NOTHING: Grants = Grants {
         artifact: false,
         virtual_cost: false,
+        directories: Directories::new(),
     };
     StoreParts {
         limits,
         control: Arc::new(Control::new()),
         seed: setup.seed,
         data: Arc::new(DataSets::new()),
-        grants: NOTHING,
+        grants: &NOTHING,
         log: SharedLog::new(limits),
         account,
     }

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use wasmtime::component::{Linker, Resource, ResourceTable, ResourceType};
 use wasmtime::{StoreContextMut, format_err};
 use wasmtime_wasi::async_trait;
-use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::{
     DynInputStream, DynOutputStream, DynPollable, InputStream, Network, Pollable, StreamError,
     StreamResult, TcpSocket, UdpSocket, subscribe,
@@ -18,6 +17,7 @@ use wasmtime_wasi_io::bindings::wasi::io::poll::HostPollable as _;
 use wasmtime_wasi_io::bytes::Bytes;
 
 use crate::clock::Clock;
+use crate::files::{Cursor, Files, Listing, Opened};
 use crate::handles::{Handle, Handles};
 use crate::log::SharedLog;
 use crate::store::StoreData;
@@ -60,15 +60,43 @@ pub(crate) fn new_table() -> ResourceTable {
     table
 }
 
-/// Makes the resource of a handle. `stream`: the resource of the stream that it waits for.
+/// What resources are made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) log: &'a SharedLog,
+    pub(crate) clock: &'a Clock,
+    pub(crate) files: &'a Files,
+}
+
+/// Resources of a whole table of handles.
+pub(crate) struct Made {
+    pub(crate) table: ResourceTable,
+    /// Slot by number of the resource.
+    pub(crate) slot_of: BTreeMap<u32, u32>,
+    /// How far streams of files are read, by slot.
+    pub(crate) cursors: BTreeMap<u32, Cursor>,
+}
+
+/// Makes the resource of a handle, which is a stream if it has a cursor. `stream`: the resource of the
+/// stream that it waits for.
 fn make(
     table: &mut ResourceTable,
-    (log, clock): (&SharedLog, &Clock),
+    Sources { log, clock, files }: Sources<'_>,
     handle: Handle,
     stream: Option<(Handle, u32)>,
-) -> wasmtime::Result<u32> {
-    Ok(match handle {
+) -> wasmtime::Result<(u32, Option<Cursor>)> {
+    let mut cursor = None;
+    let resource = match handle {
         Handle::Output(printed) => table.push(log.stream(printed))?.rep(),
+        Handle::Node(at) => table.push(files.find(at)?)?.rep(),
+        Handle::Entries { at, next } => {
+            let of = files.find(at)?;
+            table.push(Listing { of, next })?.rep()
+        }
+        Handle::Content { at, offset } => {
+            let shared = cursor.insert(Cursor::new(offset)).clone();
+            table.push(files.stream(files.find(at)?, shared))?.rep()
+        }
         Handle::Input => {
             let input: DynInputStream = Box::new(Nothing);
             table.push(input)?.rep()
@@ -83,22 +111,19 @@ fn make(
             Some((Handle::Output(_), stream)) => {
                 subscribe(table, Resource::<DynOutputStream>::new_borrow(stream))?.rep()
             }
-            Some((Handle::Input, stream)) => {
+            Some((Handle::Input | Handle::Content { .. }, stream)) => {
                 subscribe(table, Resource::<DynInputStream>::new_borrow(stream))?.rep()
             }
             _ => return Err(format_err!("a wait for something that is no stream")),
         },
-    })
+    };
+    Ok((resource, cursor))
 }
 
-/// The resources behind a table of handles: the host's table, and slot by resource.
-pub(crate) fn make_all(
-    handles: &Handles,
-    log: &SharedLog,
-    clock: &Clock,
-) -> wasmtime::Result<(ResourceTable, BTreeMap<u32, u32>)> {
+/// The resources behind a table of handles.
+pub(crate) fn make_all(handles: &Handles, sources: Sources<'_>) -> wasmtime::Result<Made> {
     let mut table = new_table();
-    let mut resource_of = BTreeMap::new();
+    let (mut resource_of, mut cursors) = (BTreeMap::new(), BTreeMap::new());
     let (waits, others): (Vec<_>, Vec<_>) = handles
         .iter()
         .partition(|(_, handle)| matches!(handle, Handle::Ready { .. }));
@@ -107,18 +132,45 @@ pub(crate) fn make_all(
             Handle::Ready { stream } => handles.get(stream).zip(resource_of.get(&stream).copied()),
             _ => None,
         };
-        resource_of.insert(slot, make(&mut table, (log, clock), handle, stream)?);
+        let (resource, cursor) = make(&mut table, sources, handle, stream)?;
+        resource_of.insert(slot, resource);
+        cursors.extend(cursor.map(|cursor| (slot, cursor)));
     }
     let slot_of = resource_of.into_iter().map(|(slot, r)| (r, slot)).collect();
-    Ok((table, slot_of))
+    Ok(Made {
+        table,
+        slot_of,
+        cursors,
+    })
 }
 
 impl StoreData {
+    fn make(
+        &mut self,
+        handle: Handle,
+        stream: Option<(Handle, u32)>,
+    ) -> wasmtime::Result<(u32, Option<Cursor>)> {
+        let sources = Sources {
+            log: &self.log,
+            clock: &self.clock,
+            files: &self.files,
+        };
+        make(&mut self.table, sources, handle, stream)
+    }
+
     /// Makes a resource that the guest gets a handle for.
     pub(crate) fn open<T: 'static>(&mut self, handle: Handle) -> wasmtime::Result<Resource<T>> {
-        let resource = make(&mut self.table, (&self.log, &self.clock), handle, None)?;
-        self.ledger.made(handle, resource);
+        let (resource, cursor) = self.make(handle, None)?;
+        self.ledger.made_moving(handle, resource, cursor);
         Ok(Resource::new_own(resource))
+    }
+
+    /// The guest drops the handle of a resource.
+    pub(crate) fn dropped<T: 'static>(&mut self, resource: u32) -> wasmtime::Result<()> {
+        if self.ledger.dropped(resource) {
+            self.table.delete(Resource::<T>::new_own(resource))?;
+        }
+        Ok(())
     }
 
     fn wait_for(&mut self, stream: u32) -> wasmtime::Result<Resource<DynPollable>> {
@@ -128,7 +180,7 @@ impl StoreData {
             .ok_or_else(|| format_err!("a wait for a stream that is not followed"))?;
         let of = self.ledger.handles().get(slot).map(|h| (h, stream));
         let handle = Handle::Ready { stream: slot };
-        let resource = make(&mut self.table, (&self.log, &self.clock), handle, of)?;
+        let (resource, _) = self.make(handle, of)?;
         self.ledger.made(handle, resource);
         Ok(Resource::new_own(resource))
     }
@@ -143,11 +195,11 @@ impl StoreData {
                 || resource.is::<DynInputStream>()
                 || resource.is::<DynPollable>()
                 || resource.is::<Sleep>()
+                || resource.is::<Opened>()
+                || resource.is::<Listing>()
             {
                 ours += 1;
                 continue;
-            } else if resource.is::<Descriptor>() {
-                "an open file or folder"
             } else if resource.is::<Network>() {
                 NETWORK
             } else if resource.is::<TcpSocket>() || resource.is::<UdpSocket>() {
@@ -197,12 +249,12 @@ pub(crate) fn follow(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     streams.resource(
         "output-stream",
         ResourceType::host::<DynOutputStream>(),
-        |mut cx, resource| dropped::<DynOutputStream>(cx.data_mut(), resource),
+        |mut cx, resource| cx.data_mut().dropped::<DynOutputStream>(resource),
     )?;
     streams.resource(
         "input-stream",
         ResourceType::host::<DynInputStream>(),
-        |mut cx, resource| dropped::<DynInputStream>(cx.data_mut(), resource),
+        |mut cx, resource| cx.data_mut().dropped::<DynInputStream>(resource),
     )?;
     linker.instance("wasi:io/poll@0.2.12")?.resource(
         "pollable",
@@ -215,7 +267,7 @@ pub(crate) fn follow(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
             Ok(())
         },
     )?;
-    // The only other kind that a guest without files and sockets can get.
+    // The only other kind that a guest without sockets can get.
     linker.instance("wasi:sockets/network@0.2.12")?.resource(
         "network",
         ResourceType::host::<Network>(),
@@ -226,12 +278,5 @@ pub(crate) fn follow(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
             Ok(())
         },
     )?;
-    Ok(())
-}
-
-fn dropped<T: 'static>(data: &mut StoreData, resource: u32) -> wasmtime::Result<()> {
-    if data.ledger.dropped(resource) {
-        data.table.delete(Resource::<T>::new_own(resource))?;
-    }
     Ok(())
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tune_core::Limits;
 use tune_snapshot::{Copying, INSTRUMENTATION_VERSION, Image};
 
+use crate::files::Files;
 use crate::handles::Handles;
 use crate::linked::Linked;
 use crate::resources::MAX_HOST_RESOURCES;
@@ -190,6 +191,17 @@ impl Snapshot {
             ));
         }
         header.store.check(limits).or_else(over)
+    }
+
+    /// Checks it against the directories of the instance that it is to be restored in.
+    pub(crate) fn check_files(&self, files: &Files) -> Result<(), SnapshotError> {
+        let mut named = self.handles().iter().filter_map(|(_, handle)| handle.at());
+        if named.all(|at| files.find(at).is_ok()) {
+            return Ok(());
+        }
+        Err(SnapshotError::Mismatch(
+            "it has a handle of a file that is not in a granted directory any more".to_owned(),
+        ))
     }
 
     /// Everything but the content of the memories.

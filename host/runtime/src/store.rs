@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::control::Control;
 use crate::data::DataSets;
 use crate::engines::EngineLevel;
+use crate::files::Files;
 use crate::handles::Ledger;
 use crate::limiter::Limiter;
 use crate::log::{LogState, SharedLog};
@@ -52,6 +53,7 @@ pub(crate) struct StoreData {
     /// The most random bytes asked for at once since the present step began.
     pub(crate) most_random: u64,
     pub(crate) data: Arc<DataSets>,
+    pub(crate) files: Files,
     pub(crate) artifacts: Artifacts,
     control: Arc<Control>,
     pub(crate) account: Account,
@@ -213,7 +215,7 @@ pub(crate) fn new_store(
     parts: StoreParts<'_>,
 ) -> wasmtime::Result<Store<StoreData>> {
     let limits = parts.limits;
-    // By default: no arguments, no environment, no folders, no sockets, an empty standard input.
+    // By default: no arguments, no environment, no sockets. Folders and standard streams are ours.
     let wasi = WasiCtxBuilder::new()
         .allow_tcp(false)
         .allow_udp(false)
@@ -233,6 +235,7 @@ pub(crate) fn new_store(
             random_bytes: limits.random_bytes,
             most_random: 0,
             data: parts.data,
+            files: Files::new(parts.grants.directories.clone()),
             artifacts: Artifacts::new(parts.grants.artifact, limits),
             control: parts.control,
             account: parts.account,
@@ -278,7 +281,8 @@ fn watch(mut context: StoreContextMut<'_, StoreData>, hook: CallHook) -> wasmtim
         }
         CallHook::ReturningFromHost => {
             let data = context.data_mut();
-            let owed = std::mem::take(&mut data.owed).saturating_add(data.log.take_uncharged());
+            let uncharged = data.log.take_uncharged() + data.files.take_uncharged();
+            let owed = std::mem::take(&mut data.owed).saturating_add(uncharged);
             if owed > 0 && data.given.is_some() {
                 settle(&mut context, owed)?;
             }

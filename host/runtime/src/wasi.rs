@@ -1,10 +1,10 @@
 //! The part of WASI that a standard library needs, with nothing of the machine behind it: time is
-//! virtual, randomness follows from the seed, output goes to the log, there are no files, sockets,
-//! arguments or variables.
+//! virtual, randomness follows from the seed, output goes to the log, files are those that a plan
+//! grants (`filesystem`), there are no sockets, arguments or variables.
 
 use rand_core::Rng;
 use wasmtime::component::{HasSelf, Linker, Resource};
-use wasmtime_wasi::p2::bindings::{cli, clocks, random};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
@@ -29,6 +29,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
     cli::stdin::add_to_linker::<_, This>(linker, |data| data)?;
     cli::stdout::add_to_linker::<_, This>(linker, |data| data)?;
     cli::stderr::add_to_linker::<_, This>(linker, |data| data)?;
+    filesystem::preopens::add_to_linker::<_, This>(linker, |data| data)?;
+    filesystem::types::add_to_linker::<_, This>(linker, |data| data)?;
     resources::follow(linker)?;
     linker.allow_shadowing(false);
     Ok(())

@@ -19,7 +19,7 @@ use crate::survey::{InstrumentError, Snapshotable, Survey, features, survey};
 
 /// Changes whenever the output for some component changes; part of a snapshot's identity and of
 /// the key of compiled code.
-pub const INSTRUMENTATION_VERSION: u32 = 1;
+pub const INSTRUMENTATION_VERSION: u32 = 2;
 
 /// Mutable globals of a component together: each costs a call at every capture. A Rust guest has 1,
 /// a Python guest some 100.

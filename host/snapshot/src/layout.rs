@@ -38,6 +38,8 @@ pub enum ValKind {
     F64,
 }
 
+const FILES: &str = "wasi:filesystem/types";
+
 /// WASI resources of which a guest's standard library keeps handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HandleKind {
@@ -47,11 +49,21 @@ pub enum HandleKind {
     InputStream,
     /// `wasi:io/poll.pollable`.
     Pollable,
+    /// `wasi:filesystem/types.descriptor`: an open file or directory.
+    Descriptor,
+    /// `wasi:filesystem/types.directory-entry-stream`.
+    DirectoryEntryStream,
 }
 
 impl HandleKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::OutputStream, Self::InputStream, Self::Pollable];
+    pub const ALL: [Self; 5] = [
+        Self::OutputStream,
+        Self::InputStream,
+        Self::Pollable,
+        Self::Descriptor,
+        Self::DirectoryEntryStream,
+    ];
 
     /// The interface that defines it, without its version, and its name there.
     pub(crate) fn resource(self) -> (&'static str, &'static str) {
@@ -59,6 +71,8 @@ impl HandleKind {
             Self::OutputStream => ("wasi:io/streams", "output-stream"),
             Self::InputStream => ("wasi:io/streams", "input-stream"),
             Self::Pollable => ("wasi:io/poll", "pollable"),
+            Self::Descriptor => (FILES, "descriptor"),
+            Self::DirectoryEntryStream => (FILES, "directory-entry-stream"),
         }
     }
 
@@ -68,6 +82,8 @@ impl HandleKind {
             Self::OutputStream => "adopt-output-stream",
             Self::InputStream => "adopt-input-stream",
             Self::Pollable => "adopt-pollable",
+            Self::Descriptor => "adopt-descriptor",
+            Self::DirectoryEntryStream => "adopt-directory-entry-stream",
         }
     }
 }

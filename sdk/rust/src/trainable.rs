@@ -10,7 +10,8 @@ pub trait Trainable: Sized + 'static {
     const NAME: &'static str;
     /// One sentence for lists of plugins.
     const SUMMARY: &'static str;
-    /// What the plugin wants of the host beside `log`: `"data"`, `"artifact"`, `"virtual-cost"`.
+    /// What the plugin wants of the host beside `log`: `"data"`, `"artifact"`, `"directory"` (files
+    /// under `/data`, read with `std::fs`), `"virtual-cost"`.
     const GRANTS: &'static [&'static str] = &[];
     /// Parameters that [`Trainable::reconfigure`] can change in mid-training.
     const MUTABLE_PARAMETERS: &'static [&'static str] = &[];

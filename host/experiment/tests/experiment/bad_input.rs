@@ -871,6 +871,19 @@ fn data_grants_and_resources() {
     );
     expect("[space]\n[grants]\ndata = true", (9, 1), &["[[data]]"]);
     expect(
+        "[space]\n[grants]\ndirectory = true",
+        (9, 13),
+        &["expected a directory", "directory = \"some/dir\""],
+    );
+    expect("[space]\n[grants]\ndirectory = \"\"", (9, 13), &["no path"]);
+    for name in [".", "..", "a/b", "", "a b", ".hidden"] {
+        expect(
+            &format!("[space]\n[grants]\ndirectory = {{ {name:?} = \"x\" }}"),
+            (9, 15),
+            &["cannot name a directory", "letters, digits"],
+        );
+    }
+    expect(
         "[space]\n[grants]\ngpu = true",
         (9, 1),
         &["not in this version: `grants.gpu`"],

@@ -64,6 +64,7 @@ path = "/there"
 
 [grants]
 artifact = true
+directory = { words = "texts", images = "/pictures" }
 virtual-cost = true
 
 [resources]
@@ -175,6 +176,8 @@ fn every_key_arrives_where_it_belongs() {
         path: PathBuf::from(path),
     };
     assert_eq!(plan.data, [data("a", "dir/here"), data("b", "/there")]);
+    let directories = [data("images", "/pictures"), data("words", "dir/texts")];
+    assert_eq!(plan.directories, directories);
     let grants = Grants {
         artifact: true,
         virtual_cost: true,
@@ -228,6 +231,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(engine.limits, Limits::default());
     assert!(plan.outputs.json && plan.outputs.csv && plan.outputs.tensorboard);
     assert_eq!(plan.grants, Grants::default());
+    assert!(plan.directories.is_empty());
     let snapshots = Snapshots {
         keep: 1,
         keep_best: 1,

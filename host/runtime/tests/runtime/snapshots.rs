@@ -46,7 +46,7 @@ pub(crate) fn start_with(config: Config) -> TrialStart {
         data: Arc::new(data),
         grants: Grants {
             artifact: true,
-            virtual_cost: false,
+            ..Grants::default()
         },
         ..start(&Limits::default())
     }

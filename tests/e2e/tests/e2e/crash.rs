@@ -105,7 +105,7 @@ fn survives(what: &str, experiment: &Experiment) {
 }
 
 /// The same in a directory in which there may be other runs.
-fn survives_in(lab: &Lab, what: &str, experiment: &Experiment) {
+pub(crate) fn survives_in(lab: &Lab, what: &str, experiment: &Experiment) {
     let mut dice = Dice::of(what);
     let (undisturbed, lines) = undisturbed(lab, experiment);
     let mut hits = 0;

@@ -25,7 +25,6 @@ mod failures;
 mod forks;
 mod guests;
 mod hostile;
-mod importances;
 mod interruption;
 mod lab;
 mod outcome;

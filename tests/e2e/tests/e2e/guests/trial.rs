@@ -16,6 +16,13 @@ foreach_trial!(is_tested);
 #[track_caller]
 fn all_fail(experiment: &Experiment, kind: &str, parts: &[&str]) -> (Lab, Finished) {
     let lab = Lab::new();
+    let said = all_fail_in(&lab, experiment, kind, parts);
+    (lab, said)
+}
+
+/// The same in a directory with files in it.
+#[track_caller]
+fn all_fail_in(lab: &Lab, experiment: &Experiment, kind: &str, parts: &[&str]) -> Finished {
     let said = lab.run(experiment, &[]).exits(1);
     assert_eq!(lab.statuses("exp"), [kind; 4], "{said}");
     assert_eq!(lab.show("exp")["status"], "finished");
@@ -24,7 +31,7 @@ fn all_fail(experiment: &Experiment, kind: &str, parts: &[&str]) -> (Lab, Finish
         assert!(story.contains(part), "no {part:?} in\n{story}");
     }
     assert!(said.stderr.contains(kind), "{said}");
-    (lab, said)
+    said
 }
 
 /// What the first trial reported last.
@@ -224,6 +231,8 @@ mod trial_everything {
         Outcome::of(&lab, "tight").must_equal(&Outcome::of(&lab, "roomy"));
     }
 }
+
+mod trial_files;
 
 mod trial_many_metrics {
     use super::*;

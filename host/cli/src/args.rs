@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tune_experiment::HostLimits;
-use tune_report::Scope;
+use tune_report::{Method, Scope};
 
 /// Tunes models through sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
@@ -139,6 +139,20 @@ pub(crate) struct ShowArgs {
     /// Print how much of each limit was used instead of results
     #[arg(long, conflicts_with = "log")]
     pub(crate) usage: bool,
+    /// Print how much each parameter matters for the metric: what sets the best tenth apart
+    /// (ped-anova), or what moves the metric anywhere (permutation)
+    #[arg(
+        long,
+        value_enum,
+        value_name = "METHOD",
+        num_args = 0..=1,
+        default_missing_value = "ped-anova",
+        conflicts_with_all = ["trial", "log", "usage"]
+    )]
+    pub(crate) importance: Option<ImportanceArg>,
+    /// Let stopped trials count for importances too, ranked behind all that came further
+    #[arg(long, requires = "importance")]
+    pub(crate) stopped: bool,
     #[command(flatten)]
     pub(crate) runs: RunsDir,
     #[command(flatten)]
@@ -564,6 +578,24 @@ impl From<ScopeArg> for Scope {
         match scope {
             ScopeArg::All => Self::All,
             ScopeArg::Last => Self::Last,
+        }
+    }
+}
+
+/// How importance is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportanceArg {
+    /// How differently values lie among the best tenth of the trials and among all.
+    PedAnova,
+    /// How much exchanged values change what a Gaussian process expects.
+    Permutation,
+}
+
+impl From<ImportanceArg> for Method {
+    fn from(method: ImportanceArg) -> Self {
+        match method {
+            ImportanceArg::PedAnova => Self::PedAnova,
+            ImportanceArg::Permutation => Self::Permutation,
         }
     }
 }

@@ -207,7 +207,7 @@ pub fn comparison_json(comparison: &Comparison) -> Value {
     json!({ "equal": comparison.is_equal(), "runs": runs })
 }
 
-fn mode(objective: &Objective) -> &'static str {
+pub(crate) fn mode(objective: &Objective) -> &'static str {
     if objective.maximize { "max" } else { "min" }
 }
 

@@ -9,6 +9,7 @@ mod compare;
 mod csv;
 mod derived;
 mod event;
+mod importance;
 mod json;
 mod lineage;
 mod live;
@@ -30,6 +31,10 @@ pub use best::{BestReport, Scope, best_of_trial, best_trial, ranking};
 pub use compare::{ComparedRun, Comparison, FirstDifference, plan_differences};
 pub use derived::{DerivedError, DerivedFiles, DerivedRecord};
 pub use event::{LiveEvent, line};
+pub use importance::{
+    Importance, Importances, MIN_TRIALS, Method, NoImportances, STABLE_TRIALS, importances,
+    importances_json, importances_lines,
+};
 pub use json::{best_json, comparison_json, run_json, runs_json, trial_json};
 pub use lineage::{
     CloneView, Stretch, ValueChange, change_line, clones, clones_table, lineage, lineage_table,

@@ -152,6 +152,23 @@ impl<K: Kernel> Gp<K> {
         true
     }
 
+    /// The expected value at a point, at a small part of the cost of [`Self::predict`].
+    #[must_use]
+    pub fn mean(&self, point: &[f64]) -> f64 {
+        let column: Vec<f64> = self.covariances(point).collect();
+        dot(&column, &self.weights)
+    }
+
+    /// By how much each known value is off from what the process would expect there without it, with
+    /// the same parameters (Rasmussen & Williams, 2006, *Gaussian Processes for Machine Learning*,
+    /// equation 5.12).
+    #[must_use]
+    pub fn leave_one_out(&self) -> Vec<f64> {
+        let inverse = self.factor.inverse();
+        let own = self.weights.iter().zip(inverse.diagonal());
+        own.map(|(weight, own)| weight / own).collect()
+    }
+
     /// Mean and variance of the value at a point, without noise.
     #[must_use]
     pub fn predict(&self, point: &[f64]) -> Prediction {
@@ -407,6 +424,21 @@ mod tests {
             whole.predict(&[0.5, 0.5, 2.0]),
         );
         assert!((a.mean - b.mean).abs() < 1e-9 && (a.variance - b.variance).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_a_value_is_off_without_it_is_what_a_process_without_it_says() {
+        let (points, values) = data(12, 9);
+        let whole = Gp::new(kernel(), 1e-2, points.clone(), values.clone()).unwrap();
+        for (i, off) in whole.leave_one_out().into_iter().enumerate() {
+            let others = |j: &usize| *j != i;
+            let rest: Points = (0..12).filter(others).map(|j| points.get(j)).collect();
+            let known = (0..12).filter(others).map(|j| values[j]).collect();
+            let without = Gp::new(kernel(), 1e-2, rest, known).unwrap();
+            let mean = without.mean(points.get(i));
+            assert!((off - (values[i] - mean)).abs() < 1e-9, "{i} {off} {mean}");
+            assert_eq!(mean, without.predict(points.get(i)).mean);
+        }
     }
 
     #[test]

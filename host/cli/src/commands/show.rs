@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use tune_report::{RunView, TrialView, clean, cut};
+use tune_core::records::Space;
+use tune_report::{Method, RunView, TrialView, clean, cut};
 use tune_store::{LogOf, RunReader};
 
 use crate::args::ShowArgs;
@@ -16,6 +17,7 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Verdict, Failure> {
     let path = runs_dir::find(&args.runs.dir, &args.run)?;
     let history = History::read(&path)?;
     match args.trial {
+        None if args.importance.is_some() => show_importances(&history, args),
         None => show_run(&path, &history, args),
         Some(id) => show_trial(&path, &history, id, args),
     }?;
@@ -78,6 +80,42 @@ fn show_run(path: &Path, history: &History, args: &ShowArgs) -> Result<(), Failu
         lines.extend(tune_report::clones_table(&clones, page.width, page.color));
     }
     Ok(output::lines(lines)?)
+}
+
+fn show_importances(history: &History, args: &ShowArgs) -> Result<(), Failure> {
+    let view = &history.view;
+    let method = args.importance.map_or_else(Method::default, Method::from);
+    if args.stopped && method != Method::PedAnova {
+        return Err(Failure::usage(
+            "`--stopped` needs a method of ranks only, `--importance ped-anova`: values of stopped \
+             trials cannot be compared with those of finished ones\n  hint: leave one of the two out",
+        ));
+    }
+    let space = Space::new(history.plan.space.clone()).map_err(|error| {
+        Failure::usage(format!(
+            "the space of run {} is damaged: {error}",
+            view.name
+        ))
+    })?;
+    let work = || tune_report::importances(view, &space, method, args.stopped);
+    let found = match method {
+        Method::PedAnova => work(),
+        Method::Permutation => output::while_waiting("fitting a model to the trials ...", work),
+    };
+    if args.format.is_json() {
+        let json = tune_report::importances_json(view, method, &found);
+        return Ok(output::json(&json)?);
+    }
+    match found {
+        Ok(found) => {
+            let page = Page::of_stdout();
+            output::lines(tune_report::importances_lines(
+                view, &found, page.width, page.color,
+            ))?;
+        }
+        Err(why) => output::note(&clean(&format!("no importances: {why}"))),
+    }
+    Ok(())
 }
 
 /// What trial 0 began with, if the run is a fork.

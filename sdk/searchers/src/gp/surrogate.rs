@@ -151,6 +151,7 @@ mod tests {
                 values: (0..n).map(|i| libm::sin(6.0 * x(i))).collect(),
                 best: 1.0,
                 leader: Config::new(),
+                unit: 1.0,
             }
         };
         let all = observed(450);

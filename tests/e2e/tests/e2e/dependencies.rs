@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[&str]); 26] = [
         "tune-runner",
         &["tune-core", "tune-experiment", "tune-runtime", "tune-store"],
     ),
-    ("tune-report", &["tune-core", "tune-store"]),
+    ("tune-report", &["tune-core", "tune-model", "tune-store"]),
     (
         "tune-simulation",
         &["tune-core", "tune-plugin", "tune-space", "tune-table"],

@@ -25,6 +25,7 @@ mod failures;
 mod forks;
 mod guests;
 mod hostile;
+mod importances;
 mod interruption;
 mod lab;
 mod outcome;

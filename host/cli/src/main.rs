@@ -23,6 +23,7 @@ mod screen;
 mod session;
 mod settings;
 mod version;
+mod warm_start;
 
 use std::process::ExitCode;
 

@@ -13,6 +13,7 @@ use crate::{
     plan::{ExperimentPlan, places},
     plugin, points, snapshots, space, stop,
     tree::Node,
+    warm_start,
 };
 
 /// The only version of the file format.
@@ -115,6 +116,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
     let of_experiment = ["time_attr", "max_t", plugin::LINEAGE];
     let scheduler = plugin::read(&root, "scheduler", DEFAULT_SCHEDULER, &of_experiment, log);
     let lineage = plugin::lineage(&root, log);
+    let warm_start = warm_start::read(&root, source.file_name, log);
     if objectives.len() > 1 && root.get("metric").is_none() && scheduler.0 != DEFAULT_SCHEDULER {
         let at = root.get("scheduler").unwrap_or_else(|| root.clone());
         at.key_error(
@@ -187,6 +189,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
         outputs,
         snapshots,
         lineage,
+        warm_start,
         time_budget,
         host_limits,
         run_memory,

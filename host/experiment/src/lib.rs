@@ -14,6 +14,7 @@ mod experiment;
 mod goal;
 mod item;
 mod json;
+mod known;
 mod limits;
 mod log;
 mod machine;
@@ -27,9 +28,13 @@ mod snapshots;
 mod space;
 mod stop;
 mod tree;
+mod warm_start;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use plan::{DataSource, ExperimentPlan, Grants, HostLimits, LineageOf, Outputs, Snapshots};
+pub use known::{Fitting, Misfit};
+pub use plan::{
+    DataSource, ExperimentPlan, Grants, HostLimits, LineageOf, Outputs, Snapshots, WarmStart,
+};
 pub use quantity::parse_bytes;
 pub use schema::json_schema;
 

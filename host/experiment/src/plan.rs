@@ -111,6 +111,15 @@ pub struct LineageOf {
     pub trial: u32,
 }
 
+/// Where results come from that the searcher is told before its first suggestion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WarmStart {
+    /// Runs: their names, or their directories.
+    pub runs: Vec<String>,
+    /// Files with results; relative paths were joined to the directory of the experiment file.
+    pub csv: Vec<PathBuf>,
+}
+
 /// A checked experiment.
 #[derive(Clone, Debug)]
 pub struct ExperimentPlan {
@@ -119,7 +128,8 @@ pub struct ExperimentPlan {
     /// All that can change a decision.
     ///
     /// The options of searcher and scheduler are those of the file, without defaults; `metering` is
-    /// [`tune_core::Metering::Full`] unless the file chooses, see [`Self::metering_given`].
+    /// [`tune_core::Metering::Full`] unless the file chooses, see [`Self::metering_given`]; `known` is
+    /// empty, see [`Self::warm_start`].
     pub engine: EnginePlan,
     /// Data sets, names distinct.
     pub data: Vec<DataSource>,
@@ -133,6 +143,8 @@ pub struct ExperimentPlan {
     pub snapshots: Snapshots,
     /// The lineage that the scheduler follows, from its reserved option `lineage`; it is one trial.
     pub lineage: Option<LineageOf>,
+    /// Earlier results, from the reserved option `warm_start` of the searcher.
+    pub warm_start: WarmStart,
     /// The run ends after so much running time; none: no limit.
     pub time_budget: Option<Duration>,
     /// Bounds on what the host does for plugins.

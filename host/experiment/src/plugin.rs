@@ -1,18 +1,17 @@
 //! `[searcher]` and `[scheduler]`: which plugin, and its options as they are. Whether the plugin
 //! exists and takes them is for those who can load it.
 
-use crate::{experiment::MAX_TRIALS, item::Item, log::Log, plan::LineageOf, tree::Kind};
+use crate::{
+    experiment::MAX_TRIALS, item::Item, log::Log, plan::LineageOf, tree::Kind,
+    warm_start::WARM_START,
+};
 
 /// The reserved option of a scheduler that follows the lineage of a trial.
 pub(crate) const LINEAGE: &str = "lineage";
 
 /// Keys that no plugin may use as an option, with why they cannot be used yet.
-const LATER: [(&str, &str); 3] = [
+const LATER: [(&str, &str); 2] = [
     ("inner", "plugins cannot be nested yet: choose one plugin"),
-    (
-        "warm_start",
-        "remove it: every run starts without earlier results",
-    ),
     (
         "limits",
         "limits of one plugin are not settable yet: use [limits] fuel_per_call",
@@ -73,6 +72,13 @@ pub(crate) fn read(
             item.key_error(what, "remove one: `plugin` takes a name or a path", log);
             None
         }
+        // Earlier results say nothing of who is told them.
+        (None, None)
+            if item.entries().all(|(key, _)| key == WARM_START)
+                && item.get(WARM_START).is_some() =>
+        {
+            Some(default.to_owned())
+        }
         (None, None) => {
             item.key_error(format!("[{table}] has no `plugin`"), hint, log);
             None
@@ -85,6 +91,11 @@ pub(crate) fn read(
         } else if key == LINEAGE && !belongs_to_experiment.contains(&key) {
             let what = format!("`{}` belongs to the scheduler", option.path);
             option.key_error(what, "move it to [scheduler]", log);
+        } else if key == WARM_START {
+            if table != "searcher" {
+                let what = format!("`{}` belongs to the searcher", option.path);
+                option.key_error(what, "write [searcher.warm_start]", log);
+            }
         } else if key != "plugin"
             && key != "path"
             && !belongs_to_experiment.contains(&key)

@@ -22,6 +22,7 @@ use crate::{
     snapshots::{DISK_RANGE, MAX_INTERVAL, MAX_KEEP},
     space::{SAMPLERS, Shape},
     tree::MAX_ELEMENTS,
+    warm_start::{MAX_SOURCES, WARM_START},
 };
 
 /// The schema of an experiment file (JSON Schema 2020-12), with a description of every key, and
@@ -379,13 +380,41 @@ fn plugin(default: &str, what: &str, of_scheduler: bool) -> Value {
             }),
         );
     }
+    let mut named = vec![
+        json!({ "required": ["plugin"] }),
+        json!({ "required": ["path"] }),
+    ];
+    if !of_scheduler && let Some(properties) = properties.as_object_mut() {
+        let list = |what: &str| {
+            let item = json!({ "type": "string", "minLength": 1 });
+            json!({
+                "type": "array", "minItems": 1, "maxItems": MAX_SOURCES, "uniqueItems": true,
+                "items": item, "description": what
+            })
+        };
+        properties.insert(
+            WARM_START.into(),
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "anyOf": [{ "required": ["runs"] }, { "required": ["csv"] }],
+                "description": "Earlier results that the searcher is told before its first suggestion; they are copied into the run.",
+                "properties": {
+                    "runs": list("Names or directories of runs."),
+                    "csv": list("CSV files: a header with dotted parameters and metrics, optionally `status`; a line a result.")
+                }
+            }),
+        );
+        // Alone it belongs to the searcher that a file without [searcher] has.
+        named.push(json!({ "required": [WARM_START], "maxProperties": 1 }));
+    }
     json!({
         "description": format!("{what} By default `{default}`. Keys beside `plugin` are its options."),
         "anyOf": [
             { "type": "string", "minLength": 1 },
             {
                 "type": "object",
-                "oneOf": [{ "required": ["plugin"] }, { "required": ["path"] }],
+                "oneOf": named,
                 "properties": properties
             }
         ]

@@ -29,6 +29,7 @@ pub use catalogue::{Catalogue, Row};
 pub use curve::{Curve, Step};
 pub use error::TableError;
 pub use family::crossing;
+pub use lines::{Cell, Line, Lines};
 pub use lookup::{Match, NoRow};
 pub use reader::{Reader, Source};
 pub use table::Table;

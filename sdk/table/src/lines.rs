@@ -9,14 +9,17 @@ use crate::TableError;
 const MAX_LINE_BYTES: usize = 64 << 10;
 
 /// Lines of a file, from the first.
-pub(crate) struct Lines<'a> {
+#[derive(Clone, Debug)]
+pub struct Lines<'a> {
     file: &'static str,
     rest: &'a [u8],
     number: u64,
 }
 
 impl<'a> Lines<'a> {
-    pub(crate) fn new(file: &'static str, bytes: &'a [u8]) -> Self {
+    /// Of a file that messages call by this name.
+    #[must_use]
+    pub fn new(file: &'static str, bytes: &'a [u8]) -> Self {
         // Spreadsheets begin a file with a byte order mark.
         let rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         Self {
@@ -27,7 +30,10 @@ impl<'a> Lines<'a> {
     }
 
     /// The next line that holds anything.
-    pub(crate) fn next_line(&mut self) -> Option<Result<Line<'a>, TableError>> {
+    ///
+    /// # Errors
+    /// It is too long, or no UTF-8.
+    pub fn next_line(&mut self) -> Option<Result<Line<'a>, TableError>> {
         loop {
             if self.rest.is_empty() {
                 return None;
@@ -57,7 +63,7 @@ impl<'a> Lines<'a> {
 
 /// One line.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Line<'a> {
+pub struct Line<'a> {
     file: &'static str,
     number: u64,
     text: &'a str,
@@ -65,10 +71,11 @@ pub(crate) struct Line<'a> {
 
 /// One cell.
 #[derive(Clone, Debug)]
-pub(crate) struct Cell<'a> {
-    /// In characters, from 1.
-    pub(crate) column: u64,
-    pub(crate) text: Cow<'a, str>,
+pub struct Cell<'a> {
+    /// Where it begins, in characters from 1.
+    pub column: u64,
+    /// What stands in it, without the quotes around it.
+    pub text: Cow<'a, str>,
 }
 
 impl<'a> Line<'a> {
@@ -99,8 +106,17 @@ impl<'a> Line<'a> {
         TableError::new(self.file, (self.number, column), message, hint)
     }
 
+    /// In the file, from 1.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// All cells.
-    pub(crate) fn cells(&self) -> Result<Vec<Cell<'a>>, TableError> {
+    ///
+    /// # Errors
+    /// A quote is not closed, or text follows a closing one.
+    pub fn cells(&self) -> Result<Vec<Cell<'a>>, TableError> {
         let mut cells = Vec::with_capacity(8);
         let mut rest = self.text;
         let mut column = 1;
@@ -155,7 +171,10 @@ impl<'a> Line<'a> {
     }
 
     /// All cells, as many as there are columns.
-    pub(crate) fn row(&self, columns: usize) -> Result<Vec<Cell<'a>>, TableError> {
+    ///
+    /// # Errors
+    /// As [`Self::cells`], or there are fewer or more.
+    pub fn row(&self, columns: usize) -> Result<Vec<Cell<'a>>, TableError> {
         let cells = self.cells()?;
         if cells.len() == columns {
             return Ok(cells);

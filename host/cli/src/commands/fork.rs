@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tune_core::records::{Ending, Observation, Report};
-use tune_core::{EnginePlan, Imported, Phase, Trial, WALL_METRICS, hex};
+use tune_core::records::Report;
+use tune_core::{EnginePlan, Imported, Trial, WALL_METRICS, hex};
 use tune_runner::{Observer, Silent, import_state, state_at};
 use tune_runtime::{Inspection, Snapshot, Snapshotable};
 use tune_store::{ChunkStore, Header, Parent, RunReader};
@@ -21,11 +21,8 @@ use crate::origin::Origin;
 use crate::prepare::Prepared;
 use crate::session::{self, Session, now_ms};
 use crate::settings::Settings;
-use crate::{output, prepare, runs_dir, version};
+use crate::{output, prepare, runs_dir, version, warm_start};
 
-/// Results that the searcher is told of at most, the newest: each is kept in the plan of the new
-/// run, and no model is the better for more.
-const MAX_KNOWN: usize = 10_000;
 /// What a run with one given trial needs, and no more.
 const SEARCHER: &str = "random";
 const SCHEDULER: &str = "fifo";
@@ -273,7 +270,7 @@ fn plan(
     }
     if args.search {
         plan.trials = args.trials.or(plan.trials);
-        plan.known = known(history);
+        plan.known = warm_start::known(history);
         plan.seed = args.seed.unwrap_or_else(|| seed_after(history));
     } else {
         plan.trials = Some(1);
@@ -300,30 +297,6 @@ fn check_length(history: &History, origin: Origin, plan: &EnginePlan) -> Result<
          fork from an earlier iteration, or let it go on: --until T with T above {reached}",
         origin.point.trial, origin.iteration
     )))
-}
-
-/// What the run has found out: every trial with a report.
-fn known(history: &History) -> Vec<Observation> {
-    let trials = history.engine.trials();
-    let all: Vec<Observation> = trials
-        .iter()
-        .filter_map(|trial| {
-            let ending = match trial.phase {
-                Phase::Ended(ending) => ending,
-                // It has not ended there, and does not go on here.
-                Phase::Pending | Phase::Running | Phase::Paused => Ending::Stopped,
-            };
-            let last = trial.last.clone();
-            let is_failed = matches!(ending, Ending::Failed(_));
-            (last.is_some() || is_failed).then(|| Observation {
-                config: trial.suggested.clone(),
-                last,
-                ending,
-            })
-        })
-        .collect();
-    let skip = all.len().saturating_sub(MAX_KNOWN);
-    all.into_iter().skip(skip).collect()
 }
 
 /// A seed that is not the run's own, which would suggest the same again. Below 2^32, so that it is

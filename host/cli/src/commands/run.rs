@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::failure::{Failure, Verdict};
 use crate::session::{self, Session, now_ms};
 use crate::settings::Settings;
-use crate::{lineage, output, prepare, runs_dir, version};
+use crate::{lineage, output, prepare, runs_dir, version, warm_start};
 
 /// More than an experiment may have; it is refused with a message, but not read whole.
 const MAX_FILE_BYTES: u64 = 2 << 20;
@@ -22,6 +22,7 @@ const MAX_FILE_BYTES: u64 = 2 << 20;
 pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
     let (mut experiment, seed_drawn) = read(&args.file, args.seed)?;
     let followed = lineage::resolve(&mut experiment, &args.runs.dir)?;
+    warm_start::resolve(&mut experiment, &args.runs.dir)?;
     let catalog = Catalog::open(args.plugins.dir.as_deref(), Some(&args.file))?;
     for warning in &catalog.warnings {
         output::note(&format!("warning: {warning}"));
@@ -31,6 +32,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
     if let (Some(of), Some(header)) = (&experiment.lineage, &followed)
         && let Some(warning) = lineage::differences(of, header, &prepared.records)
     {
+        output::note(&warning);
+    }
+    let learns = prepared.parts.searcher.manifest().learns;
+    if let Some(warning) = warm_start::warning(&prepared.plan, learns) {
         output::note(&warning);
     }
     let settings = Settings::of(&experiment, seed_drawn, prepared.plugin_files.clone());

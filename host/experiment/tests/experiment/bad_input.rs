@@ -687,7 +687,7 @@ fn plugins() {
         (8, 2),
         &["both `plugin` and `path`"],
     );
-    for later in ["inner = {}", "warm_start = {}", "limits = {}"] {
+    for later in ["inner = {}", "limits = {}"] {
         let key = later.split(' ').next().unwrap();
         expect(
             &format!("[space]\n[searcher]\nplugin = \"a\"\n{later}"),
@@ -978,4 +978,45 @@ fn no_more_than_fifty_errors_are_shown() {
 fn a_huge_file_is_refused_unread() {
     let error = bad(&"#".repeat((1 << 20) + 1));
     assert!(error.to_string().contains("1048577 bytes"), "{error}");
+}
+
+#[test]
+fn warm_start() {
+    let at = |line: &str, column: usize, parts: &[&str]| {
+        expect(
+            &format!("[space]\n[searcher.warm_start]\n{line}"),
+            (9, column),
+            parts,
+        );
+    };
+    at("runs = \"a\"", 8, &["expected a list"]);
+    at("runs = []", 8, &["0 elements", "1 to 64"]);
+    at("runs = [1]", 9, &["expected text"]);
+    at(
+        "runs = [\"\"]",
+        9,
+        &["not the name or the directory of a run"],
+    );
+    at("runs = [\"a\", \"a\"]", 14, &["`a` stands there twice"]);
+    at("csv = [\"a\\u0007\"]", 8, &["not a path to a CSV file"]);
+    at(
+        "run = [\"a\"]",
+        1,
+        &["unknown key `run`", "did you mean `runs`?"],
+    );
+    expect(
+        "[space]\n[searcher.warm_start]",
+        (8, 11),
+        &["names no results"],
+    );
+    expect(
+        "[space]\n[searcher]\nwarm_start = true",
+        (9, 14),
+        &["expected a table"],
+    );
+    expect(
+        "[space]\n[scheduler]\nplugin = \"asha\"\n[scheduler.warm_start]\nruns = [\"a\"]",
+        (10, 12),
+        &["belongs to the searcher"],
+    );
 }

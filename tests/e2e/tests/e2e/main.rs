@@ -40,3 +40,4 @@ mod runs;
 mod snapshots;
 mod study;
 mod tables;
+mod warm_start;

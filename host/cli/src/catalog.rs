@@ -55,7 +55,12 @@ pub(crate) struct Candidate {
 impl Candidate {
     /// What it is, from its bytes.
     pub(crate) fn inspect(&self) -> Result<Inspection, LoadError> {
-        inspect(&self.bytes, &Limits::default())
+        self.inspect_within(&Limits::default())
+    }
+
+    /// The same, within the limits of an experiment.
+    pub(crate) fn inspect_within(&self, limits: &Limits) -> Result<Inspection, LoadError> {
+        inspect(&self.bytes, limits)
     }
 
     /// A file, whatever is in it.

@@ -197,6 +197,8 @@ impl History {
             handovers: rows.len() as u64,
             digest: tune_core::hex(rows.last().map_or(engine.digest(), |row| &row.digest)),
             limits: plan.limits.clone(),
+            searcher_limits: plan.searcher_limits().clone(),
+            scheduler_limits: plan.scheduler_limits().clone(),
             searcher: usage.searcher,
             scheduler: usage.scheduler,
         };
@@ -276,7 +278,9 @@ mod tests {
         Action, Config, Creation, Domain, Failure as GuestFailure, FailureKind, Next, Objective,
         Observation, Outcome, Parameter, Proposal, RealRange, Report, Suggestion, TrialState, Turn,
     };
-    use tune_core::{Deciders, Event, Failed, Limits, Metering, Order, RetrySeed, StepEnd, Stop};
+    use tune_core::{
+        Deciders, Event, Failed, Limits, Metering, Order, OwnLimits, RetrySeed, StepEnd, Stop,
+    };
 
     /// Suggests the same configuration for ever; every trial runs to its end.
     #[derive(Default)]
@@ -372,6 +376,7 @@ mod tests {
             max_failures: 0,
             retry_seed: RetrySeed::Same,
             limits: Limits::default(),
+            own_limits: OwnLimits::default(),
             trainable: "t".to_owned(),
             searcher: ("s".to_owned(), "{}".to_owned()),
             scheduler: ("f".to_owned(), "{}".to_owned()),

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use tune_core::EnginePlan;
+use tune_core::{EnginePlan, OwnLimits};
 use tune_runtime::{DataSets, Directories, Grants, PluginKind, Runtime};
 use tune_store::Header;
 
@@ -14,7 +14,7 @@ use crate::data;
 use crate::failure::Failure;
 use crate::history::{History, start_digest};
 use crate::prepare::{
-    Chosen, Prepared, assemble, data_role, directory_role, reads_directories, rejected,
+    Chosen, Prepared, assemble, data_role, directory_role, limits_of, reads_directories, rejected,
 };
 use crate::settings::Settings;
 
@@ -39,6 +39,8 @@ pub(crate) struct Old {
 /// Looks for what an old run was made of.
 struct Search<'a> {
     header: &'a Header,
+    /// Of the run.
+    plan: &'a EnginePlan,
     settings: &'a Settings,
     catalog: &'a Catalog,
     /// Hashes by role that took the place of the recorded ones.
@@ -59,6 +61,7 @@ pub(crate) fn old_run(
 ) -> Result<Old, Failure> {
     let mut search = Search {
         header: &history.header,
+        plan: &history.plan,
         settings,
         catalog,
         accepted,
@@ -103,6 +106,7 @@ pub(crate) fn forked(
 ) -> Result<Prepared, Failure> {
     let mut old = Search {
         header: &history.header,
+        plan: &history.plan,
         settings,
         catalog,
         accepted,
@@ -116,6 +120,8 @@ pub(crate) fn forked(
         chosen.push(old.plugin(PluginKind::Scheduler)?);
     } else {
         files.retain(|(role, _)| role == PluginKind::Trainable.name());
+        // They were chosen for other plugins.
+        plan.own_limits = OwnLimits::default();
         for (kind, (name, options)) in [
             (PluginKind::Searcher, &mut plan.searcher),
             (PluginKind::Scheduler, &mut plan.scheduler),
@@ -195,7 +201,9 @@ impl Search<'_> {
         };
         let hash = blake3::hash(&candidate.bytes);
         self.compare(role, hash, &format!("the {role} `{name}`"), &place, back)?;
-        let inspection = candidate.inspect().map_err(|error| rejected(&error))?;
+        let inspection = candidate
+            .inspect_within(limits_of(self.plan, kind))
+            .map_err(|error| rejected(&error))?;
         if inspection.kind != kind {
             return Err(Failure::usage(format!(
                 "`{}` is a {} now, the run needs a {kind}{place}\n  hint: {back}",

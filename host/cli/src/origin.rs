@@ -136,6 +136,8 @@ mod tests {
             handovers: 0,
             digest: String::new(),
             limits: tune_core::Limits::default(),
+            searcher_limits: tune_core::Limits::default(),
+            scheduler_limits: tune_core::Limits::default(),
             searcher: tune_report::DeciderUse::default(),
             scheduler: tune_report::DeciderUse::default(),
         }

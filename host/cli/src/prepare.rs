@@ -216,7 +216,8 @@ fn choose(experiment: &ExperimentPlan, catalog: &Catalog) -> Result<Vec<Chosen>,
                 continue;
             }
         };
-        let inspection = candidate.inspect().map_err(|error| {
+        let limits = limits_of(&experiment.engine, kind);
+        let inspection = candidate.inspect_within(limits).map_err(|error| {
             let message = format!("{}: {}", candidate.name, error.message);
             let diagnostic = experiment.diagnostic(&key, message, &error.hint);
             Failure::rejected(experiment.diagnostics(vec![diagnostic]))
@@ -486,11 +487,20 @@ fn load(
                 name,
                 metering,
                 plan.strict,
-                &plan.limits,
+                limits_of(plan, one.kind),
             )
         },
     )
     .map_err(|error| rejected(&error))
+}
+
+/// What a plugin of this kind may use.
+pub(crate) fn limits_of(plan: &EnginePlan, kind: PluginKind) -> &Limits {
+    match kind {
+        PluginKind::Trainable => &plan.limits,
+        PluginKind::Searcher => plan.searcher_limits(),
+        PluginKind::Scheduler => plan.scheduler_limits(),
+    }
 }
 
 /// Loads a plugin: those that come with the program are known to be harmless to compile.

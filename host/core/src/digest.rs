@@ -7,7 +7,7 @@ use serde::Serialize;
 use tune_space::{FailureKind, Report};
 
 use crate::trial::canonical_bits;
-use crate::{Answer, EnginePlan, Event, PLAN_FORMAT};
+use crate::{Answer, EnginePlan, Event, Limits, PLAN_FORMAT};
 
 /// What identifies a plugin or a data set: its role or name, and the hash of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,13 +23,27 @@ pub struct Ingredient {
 #[must_use]
 pub fn plan_digest(plan: &EnginePlan, ingredients: &[Ingredient]) -> [u8; 32] {
     let mut plan = plan.clone();
-    plan.limits.wall_per_step = std::time::Duration::ZERO;
-    plan.limits.wall_per_trial = std::time::Duration::ZERO;
+    without_wall(&mut plan.limits);
+    for own in [
+        &mut plan.own_limits.searcher,
+        &mut plan.own_limits.scheduler,
+    ] {
+        own.iter_mut().for_each(without_wall);
+        // Written out or not, they are the same.
+        if own.as_ref() == Some(&plan.limits) {
+            *own = None;
+        }
+    }
     plan.trainable = String::new();
     let mut hash = blake3::Hasher::new();
     hash.update(&PLAN_FORMAT.to_le_bytes());
     feed(&mut hash, &(&plan, ingredients));
     *hash.finalize().as_bytes()
+}
+
+fn without_wall(limits: &mut Limits) {
+    limits.wall_per_step = std::time::Duration::ZERO;
+    limits.wall_per_trial = std::time::Duration::ZERO;
 }
 
 #[derive(Serialize)]

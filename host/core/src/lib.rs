@@ -34,7 +34,7 @@ pub use engine::{Engine, is_better};
 pub use event::{Answer, Changed, Effect, Entry, Event, Failed, Handover, Note, StepEnd};
 pub use fault::PluginFault;
 pub use handover::host_bug;
-pub use limits::Limits;
+pub use limits::{Limits, OwnLimits};
 pub use lineage::{Base, Kept, Origin, Point, Recipe, Replay, Segment};
 pub use plan::{
     Derived, EnginePlan, Imported, Lineage, Metering, Order, PLAN_FORMAT, RetrySeed, StopRule,

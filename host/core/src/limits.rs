@@ -50,6 +50,43 @@ pub struct Limits {
     pub artifact_count: u32,
     /// A component's file. By default 64 MiB.
     pub component_bytes: u64,
+    /// Names and values of one configuration that a searcher or scheduler answers with, see
+    /// [`tune_space::Config::byte_len`]. By default 1 MiB; then it is not in the digest, which is
+    /// older than this limit.
+    #[serde(default = "suggestion_bytes", skip_serializing_if = "is_default")]
+    pub suggestion_bytes: u64,
+}
+
+/// Every configuration is kept in memory and in the journal, and told to every plugin: a thousand
+/// values of a kilobyte each.
+const fn suggestion_bytes() -> u64 {
+    1 << 20
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_default(bytes: &u64) -> bool {
+    *bytes == suggestion_bytes()
+}
+
+/// Limits of the searcher and of the scheduler where they are not those of the run.
+///
+/// Both stand in the digest even if one of them is missing: the same limits of the one and of the
+/// other must not look alike.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnLimits {
+    /// Of the searcher.
+    pub searcher: Option<Limits>,
+    /// Of the scheduler.
+    pub scheduler: Option<Limits>,
+}
+
+impl OwnLimits {
+    /// Both are those of the run.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for Limits {
@@ -75,6 +112,7 @@ impl Default for Limits {
             artifact_bytes: 64 << 20,
             artifact_count: 64,
             component_bytes: 64 << 20,
+            suggestion_bytes: suggestion_bytes(),
         }
     }
 }

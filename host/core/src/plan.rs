@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tune_space::{Config, Constraint, Objective, Observation, Parameter, Report, Setup};
 
-use crate::{Limits, Plateaus, seeds};
+use crate::{Limits, OwnLimits, Plateaus, seeds};
 
 /// Version of the engine's rules and constants: digests of different versions cannot be compared.
 pub const PLAN_FORMAT: u32 = 2;
@@ -141,8 +141,12 @@ pub struct EnginePlan {
     pub max_failures: u32,
     /// Seed of a retry.
     pub retry_seed: RetrySeed,
-    /// Limits of trials.
+    /// Limits of trials, and of searcher and scheduler unless they have their own.
     pub limits: Limits,
+    /// Limits of searcher and scheduler. By default none of their own; then they are not in the
+    /// digest.
+    #[serde(default, skip_serializing_if = "OwnLimits::is_empty")]
+    pub own_limits: OwnLimits,
     /// Name of the trainable.
     pub trainable: String,
     /// Name of the searcher and its options, a JSON object.
@@ -167,6 +171,18 @@ pub struct EnginePlan {
 }
 
 impl EnginePlan {
+    /// What the searcher may use.
+    #[must_use]
+    pub fn searcher_limits(&self) -> &Limits {
+        self.own_limits.searcher.as_ref().unwrap_or(&self.limits)
+    }
+
+    /// What the scheduler may use.
+    #[must_use]
+    pub fn scheduler_limits(&self) -> &Limits {
+        self.own_limits.scheduler.as_ref().unwrap_or(&self.limits)
+    }
+
     /// What the searcher is started with. The options are as the plan has them, defaults not filled
     /// in.
     #[must_use]

@@ -85,6 +85,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
     root.only(&KEYS, log);
 
     let (limits, host_limits, run_memory) = limits::read(&root, log);
+    let own_limits = limits::own(&root, &limits, log);
     let orders = [
         ("deterministic", Order::Deterministic),
         ("arrival", Order::Arrival),
@@ -174,6 +175,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
             max_failures,
             retry_seed: retry_seed.unwrap_or(RetrySeed::Same),
             limits,
+            own_limits,
             trainable: trainable?,
             searcher,
             scheduler,

@@ -2,7 +2,7 @@
 //! exists and takes them is for those who can load it.
 
 use crate::{
-    experiment::MAX_TRIALS, item::Item, log::Log, plan::LineageOf, tree::Kind,
+    experiment::MAX_TRIALS, item::Item, limits, log::Log, plan::LineageOf, tree::Kind,
     warm_start::WARM_START,
 };
 
@@ -10,13 +10,7 @@ use crate::{
 pub(crate) const LINEAGE: &str = "lineage";
 
 /// Keys that no plugin may use as an option, with why they cannot be used yet.
-const LATER: [(&str, &str); 2] = [
-    ("inner", "plugins cannot be nested yet: choose one plugin"),
-    (
-        "limits",
-        "limits of one plugin are not settable yet: use [limits] fuel_per_call",
-    ),
-];
+const LATER: [(&str, &str); 1] = [("inner", "plugins cannot be nested yet: choose one plugin")];
 
 /// Longest name or path: a file system allows no longer path.
 const MAX_NAME: usize = 4_096;
@@ -98,6 +92,7 @@ pub(crate) fn read(
             }
         } else if key != "plugin"
             && key != "path"
+            && key != limits::OWN
             && !belongs_to_experiment.contains(&key)
             && let Some(json) = option.json(log)
         {

@@ -9,7 +9,7 @@ use crate::{
         DEFAULT_SCHEDULER, DEFAULT_SEARCHER, DEFAULT_SLOTS, MAX_FAILURES, MAX_SLOTS, MAX_TRIALS,
     },
     goal::DEFAULT_TIME_ATTR,
-    limits::{Field, HOST_ROWS, ROWS, RUN_MEMORY, RUN_MEMORY_RANGE, Row},
+    limits::{Field, HOST_ROWS, OWN, ROWS, RUN_MEMORY, RUN_MEMORY_RANGE, Row, SCHEDULER, SEARCHER},
     machine::MAX_THREADS,
     plan::Snapshots,
     plateau::{
@@ -192,8 +192,8 @@ fn tables() -> Value {
             "description": "What is tuned: samplers, constants, computed values; tables nest to dotted names.",
             "additionalProperties": { "$ref": "#/$defs/entry" }
         },
-        "searcher": plugin(DEFAULT_SEARCHER, "Which configurations are tried.", false),
-        "scheduler": plugin(DEFAULT_SCHEDULER, "Which trials run, and for how long.", true),
+        "searcher": plugin(DEFAULT_SEARCHER, "Which configurations are tried.", SEARCHER),
+        "scheduler": plugin(DEFAULT_SCHEDULER, "Which trials run, and for how long.", SCHEDULER),
         "limits": limits(),
         "stop": {
             "type": "object",
@@ -347,16 +347,20 @@ fn snapshots() -> Value {
     })
 }
 
-fn plugin(default: &str, what: &str, of_scheduler: bool) -> Value {
+fn plugin(default: &str, what: &str, role: &str) -> Value {
     let mut properties = json!({
         "plugin": { "type": "string", "minLength": 1, "description": "Its name, or a path to a .wasm file." },
         "path": { "type": "string", "minLength": 1, "description": "A path to a .wasm file, instead of `plugin`." },
         "inner": false,
         "warm_start": false,
-        "limits": false,
         "lineage": false
     });
-    if of_scheduler && let Some(properties) = properties.as_object_mut() {
+    if let Some(properties) = properties.as_object_mut() {
+        properties.insert(OWN.into(), own_limits(role));
+    }
+    if role == SCHEDULER
+        && let Some(properties) = properties.as_object_mut()
+    {
         let text = "Belongs to the experiment; accepted here for configurations copied from Ray.";
         properties.insert(
             "time_attr".into(),
@@ -384,7 +388,9 @@ fn plugin(default: &str, what: &str, of_scheduler: bool) -> Value {
         json!({ "required": ["plugin"] }),
         json!({ "required": ["path"] }),
     ];
-    if !of_scheduler && let Some(properties) = properties.as_object_mut() {
+    if role == SEARCHER
+        && let Some(properties) = properties.as_object_mut()
+    {
         let list = |what: &str| {
             let item = json!({ "type": "string", "minLength": 1 });
             json!({
@@ -418,6 +424,25 @@ fn plugin(default: &str, what: &str, of_scheduler: bool) -> Value {
                 "properties": properties
             }
         ]
+    })
+}
+
+/// Those limits that a searcher or scheduler may have of its own.
+fn own_limits(role: &str) -> Value {
+    let mut properties = Map::new();
+    insert(
+        &mut properties,
+        ROWS.iter().filter(|row| row.own.is_of(role)),
+    );
+    // What is left out is that of [limits], whatever that says.
+    for property in properties.values_mut().filter_map(Value::as_object_mut) {
+        property.remove("default");
+    }
+    json!({
+        "type": "object",
+        "description": format!("Bounds on the {role} alone. By default those of [limits]."),
+        "additionalProperties": false,
+        "properties": properties
     })
 }
 
@@ -529,7 +554,10 @@ fn definitions() -> Value {
     })
 }
 
-fn insert<L: Default>(properties: &mut Map<String, Value>, rows: &[Row<L>]) {
+fn insert<'a, L: Default + 'a>(
+    properties: &mut Map<String, Value>,
+    rows: impl IntoIterator<Item = &'a Row<L>>,
+) {
     let mut defaults = L::default();
     for row in rows {
         let schema = match &row.field {

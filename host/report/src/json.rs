@@ -50,8 +50,8 @@ pub fn run_json(run: &RunView) -> Value {
             .collect::<Vec<_>>(),
         "clones": clones(run).iter().map(clone_json).collect::<Vec<_>>(),
         "usage": {
-            "searcher": usage_json(&decider_limits(&run.limits, &run.searcher)),
-            "scheduler": usage_json(&decider_limits(&run.limits, &run.scheduler)),
+            "searcher": usage_json(&decider_limits(&run.searcher_limits, &run.searcher)),
+            "scheduler": usage_json(&decider_limits(&run.scheduler_limits, &run.scheduler)),
         },
     })
 }

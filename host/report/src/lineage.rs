@@ -323,6 +323,8 @@ mod tests {
             handovers: 10,
             digest: String::new(),
             limits: tune_core::Limits::default(),
+            searcher_limits: tune_core::Limits::default(),
+            scheduler_limits: tune_core::Limits::default(),
             searcher: crate::DeciderUse::default(),
             scheduler: crate::DeciderUse::default(),
         }

@@ -276,6 +276,8 @@ mod tests {
             handovers: 6,
             digest: "ab".repeat(32),
             limits: tune_core::Limits::default(),
+            searcher_limits: tune_core::Limits::default(),
+            scheduler_limits: tune_core::Limits::default(),
             searcher: crate::DeciderUse::default(),
             scheduler: crate::DeciderUse::default(),
         }

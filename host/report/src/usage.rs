@@ -37,6 +37,8 @@ pub struct DeciderUse {
     pub name_bytes: u64,
     /// Bytes of a text value.
     pub text_bytes: u64,
+    /// Names and values of a configuration.
+    pub suggestion_bytes: u64,
     /// Actions in an answer.
     pub actions: u64,
 }
@@ -219,6 +221,12 @@ pub fn decider_limits(limits: &Limits, used: &DeciderUse) -> Vec<LimitUse> {
             used.text_bytes,
             limits.text_bytes.into(),
         ),
+        of(
+            "suggestion_bytes",
+            Bytes,
+            used.suggestion_bytes,
+            limits.suggestion_bytes,
+        ),
         of("actions", Plain, used.actions, limits.actions.into()),
     ]);
     all
@@ -299,8 +307,8 @@ pub fn run_usage(run: &RunView, width: usize, color: bool) -> Vec<String> {
         table.rows.push(head.into_iter().chain(shares).collect());
     }
     let mut lines = table.render(width, color);
-    for (role, used) in [("searcher", &run.searcher), ("scheduler", &run.scheduler)] {
-        let of_role = usage_table(&decider_limits(&run.limits, used), width, color);
+    for (role, limits, used) in deciders(run) {
+        let of_role = usage_table(&decider_limits(limits, used), width, color);
         if !of_role.is_empty() {
             lines.push(String::new());
             lines.push(Style::Bold.paint(&format!("{role}, its largest call"), color));
@@ -308,6 +316,14 @@ pub fn run_usage(run: &RunView, width: usize, color: bool) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Role, limits and use of the searcher and the scheduler.
+fn deciders(run: &RunView) -> [(&'static str, &Limits, &DeciderUse); 2] {
+    [
+        ("searcher", &run.searcher_limits, &run.searcher),
+        ("scheduler", &run.scheduler_limits, &run.scheduler),
+    ]
 }
 
 /// Which limits the trials, the searcher and the scheduler came nearest to, in one line; none if
@@ -330,8 +346,8 @@ pub fn usage_line(run: &RunView) -> Option<String> {
         .map(|(id, near)| format!("trial {id} {} {}", near.name, percent(near.share())))
         .into_iter()
         .collect();
-    for (role, used) in [("searcher", &run.searcher), ("scheduler", &run.scheduler)] {
-        if let Some(near) = nearest(&decider_limits(&run.limits, used)) {
+    for (role, limits, used) in deciders(run) {
+        if let Some(near) = nearest(&decider_limits(limits, used)) {
             parts.push(format!("{role} {} {}", near.name, percent(near.share())));
         }
     }

@@ -82,6 +82,7 @@ impl UsageFold {
 impl DeciderUse {
     fn configured(&mut self, config: &Config) {
         raise(&mut self.parameters, config.len());
+        self.suggestion_bytes = self.suggestion_bytes.max(config.byte_len());
         for (name, value) in config.iter() {
             raise(&mut self.name_bytes, name.len());
             if let Value::Text(text) | Value::Structured(text) = value {

@@ -189,8 +189,12 @@ pub struct RunView {
     pub handovers: u64,
     /// The decision digest, in hexadecimal digits.
     pub digest: String,
-    /// What trials, searcher and scheduler may use.
+    /// What trials may use.
     pub limits: Limits,
+    /// What the searcher may use.
+    pub searcher_limits: Limits,
+    /// What the scheduler may use.
+    pub scheduler_limits: Limits,
     /// What the searcher used.
     pub searcher: DeciderUse,
     /// What the scheduler used.

@@ -99,9 +99,9 @@ fn restore(
         if pair.sequence >= rows {
             continue;
         }
-        let read = |id| state_file::read(chunks, id, &plan.limits).map_err(|e| e.to_string());
-        let restored = read(pair.searcher)
-            .and_then(|searcher| Ok((searcher, read(pair.scheduler)?)))
+        let read = |id, limits| state_file::read(chunks, id, limits).map_err(|e| e.to_string());
+        let restored = read(pair.searcher, plan.searcher_limits())
+            .and_then(|searcher| Ok((searcher, read(pair.scheduler, plan.scheduler_limits())?)))
             .and_then(|(searcher, scheduler)| {
                 parts
                     .restore(plan, &searcher, &scheduler)

@@ -101,13 +101,15 @@ impl RunParts {
     ) -> Result<Plugins, Box<PluginFault>> {
         let (searcher, scheduler) = (plan.searcher_setup(), plan.scheduler_setup());
         Ok(Plugins {
-            searcher: self
-                .searcher
-                .restore_searcher(saved_searcher, &searcher, &plan.limits)?,
+            searcher: self.searcher.restore_searcher(
+                saved_searcher,
+                &searcher,
+                plan.searcher_limits(),
+            )?,
             scheduler: self.scheduler.restore_scheduler(
                 saved_scheduler,
                 &scheduler,
-                &plan.limits,
+                plan.scheduler_limits(),
             )?,
         })
     }
@@ -133,10 +135,10 @@ fn init(
 ) -> Result<Plugins, (&'static str, InitError)> {
     Ok(Plugins {
         searcher: searcher
-            .searcher(&plan.searcher_setup(), &plan.limits)
+            .searcher(&plan.searcher_setup(), plan.searcher_limits())
             .map_err(|error| ("searcher", error))?,
         scheduler: scheduler
-            .scheduler(&plan.scheduler_setup(), &plan.limits)
+            .scheduler(&plan.scheduler_setup(), plan.scheduler_limits())
             .map_err(|error| ("scheduler", error))?,
     })
 }

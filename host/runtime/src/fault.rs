@@ -12,6 +12,7 @@ use wasmtime_wasi::I32Exit;
 use crate::control::Interrupted;
 use crate::drive::HostPanic;
 use crate::from_guest::{BadValue, message};
+use crate::inspect::PluginKind;
 use crate::limiter::LimitHit;
 use crate::tree::Changed;
 
@@ -41,6 +42,18 @@ pub(crate) struct Reported(pub(crate) tune_core::records::Failure);
 pub(crate) struct Identity {
     pub(crate) name: String,
     pub(crate) version: String,
+    pub(crate) kind: PluginKind,
+}
+
+impl Identity {
+    /// The table of the experiment file that has its limits.
+    pub(crate) fn limits_table(&self) -> &'static str {
+        match self.kind {
+            PluginKind::Trainable => "[limits]",
+            PluginKind::Searcher => "[searcher.limits]",
+            PluginKind::Scheduler => "[scheduler.limits]",
+        }
+    }
 }
 
 /// What was going on.
@@ -117,6 +130,7 @@ fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
 
 /// Kind, message and hint.
 fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, String) {
+    let limits = scene.identity.limits_table();
     let of = |kind, text: String, hint: &str| (kind, text, hint.to_owned());
     if let Some(Reported(failure)) = error.downcast_ref() {
         return of(
@@ -127,7 +141,7 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
     }
     if let Some(bad) = error.downcast_ref::<BadValue>() {
         let hint = match bad.limit {
-            Some(limit) => format!("raise `{limit}` in [limits], or let the plugin answer less"),
+            Some(limit) => format!("raise `{limit}` in {limits}, or let the plugin answer less"),
             None => "the answer of the plugin is outside the bounds of the contract".to_owned(),
         };
         return (FailureKind::BadValue, bad.to_string(), hint);
@@ -136,31 +150,39 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
         return (
             FailureKind::BadValue,
             excess.to_string(),
-            format!("raise `{}` in [limits], or ask for less", excess.limit),
+            format!("raise `{}` in {limits}, or ask for less", excess.limit),
         );
     }
     if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
-        return of(
-            FailureKind::Deadline,
-            match interrupted {
-                Interrupted::Cancelled => interrupted.to_string(),
-                Interrupted::Deadline => {
-                    format!("{interrupted}: it may take {:?}", scene.wall)
-                }
-            },
-            match interrupted {
-                Interrupted::Cancelled => "its result was no longer wanted",
-                Interrupted::Deadline => {
-                    "raise `wall_per_step` in [limits], or make a step do less"
-                }
-            },
-        );
+        let (text, hint) = match interrupted {
+            Interrupted::Cancelled => (
+                interrupted.to_string(),
+                "its result was no longer wanted".to_owned(),
+            ),
+            Interrupted::Deadline => (
+                match scene.identity.kind {
+                    // Who runs the trial adds which of its two limits it was.
+                    PluginKind::Trainable => {
+                        format!("{interrupted}: it may take {:?}", scene.wall)
+                    }
+                    PluginKind::Searcher | PluginKind::Scheduler => {
+                        format!(
+                            "{interrupted}: it may take {:?} (wall_per_step)",
+                            scene.wall
+                        )
+                    }
+                },
+                format!("raise `wall_per_step` in {limits}, or make it do less"),
+            ),
+        };
+        return (FailureKind::Deadline, text, hint);
     }
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
-        return of(
+        let limit = hit.limit_name();
+        return (
             FailureKind::Memory,
-            hit.to_string(),
-            "raise `memory` (or `table_elements`) in [limits], or let the plugin use less",
+            format!("{hit} ({limit})"),
+            format!("raise `{limit}` in {limits}, or let the plugin use less"),
         );
     }
     if let Some(host) = error.downcast_ref::<HostMemoryError>() {
@@ -199,23 +221,23 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
     }
     let text = message(&format!("{:#}", error.root_cause()));
     if text.contains(COPIED_TOO_MUCH) {
-        return of(
+        return (
             FailureKind::BadValue,
             format!(
                 "it passed more than the {} bytes to the host in one call that are allowed",
                 scene.hostcall_bytes
             ),
-            "raise `hostcall_bytes` in [limits], or pass less at once",
+            format!("raise `hostcall_bytes` in {limits}, or pass less at once"),
         );
     }
     if text.contains(HANDLES_EXHAUSTED) {
-        return of(
+        return (
             FailureKind::BadValue,
             format!(
                 "it holds more than the {} handles that are allowed",
                 scene.handles
             ),
-            "raise `handles` in [limits], or let the plugin drop those that it has used",
+            format!("raise `handles` in {limits}, or let the plugin drop those that it has used"),
         );
     }
     of(
@@ -236,7 +258,10 @@ fn trapped(trap: Trap, scene: &Scene<'_>) -> (FailureKind, String, String) {
         Trap::OutOfFuel => (
             FailureKind::OutOfFuel,
             format!("it burned all of its {fuel} units of fuel ({limit})"),
-            format!("raise `{limit}` in [limits], or make it do less"),
+            format!(
+                "raise `{limit}` in {}, or make it do less",
+                scene.identity.limits_table()
+            ),
         ),
         Trap::StackOverflow => (
             FailureKind::Trap,
@@ -286,6 +311,7 @@ mod tests {
                 identity: &Identity {
                     name: "p".to_owned(),
                     version: "1".to_owned(),
+                    kind: PluginKind::Trainable,
                 },
                 operation: "step",
                 last_log: Vec::new(),

@@ -172,6 +172,16 @@ impl Bounds<'_> {
             }
             plain.insert(name, value);
         }
+        if plain.byte_len() > self.0.suggestion_bytes {
+            return over(
+                "suggestion_bytes",
+                format!(
+                    "a configuration of {} bytes, {} are allowed",
+                    plain.byte_len(),
+                    self.0.suggestion_bytes
+                ),
+            );
+        }
         Ok(plain)
     }
 
@@ -323,6 +333,29 @@ mod tests {
             let error = config(values).unwrap_err().to_string();
             assert!(error.contains(wrong), "{error}");
         }
+    }
+
+    #[test]
+    fn a_configuration_has_a_size_beside_the_sizes_of_its_parts() {
+        let with = |suggestion_bytes| Limits {
+            suggestion_bytes,
+            ..Limits::default()
+        };
+        // A number is 8 bytes, a text as long as it is: 1 + 8 + 2 + 5.
+        let config = || {
+            let text = wit::Value::Text("texts".to_owned());
+            vec![
+                ("a".to_owned(), wit::Value::Number(1.0)),
+                ("bb".to_owned(), text),
+            ]
+        };
+        assert_eq!(Bounds(&with(16)).config(config()).unwrap().len(), 2);
+        let error = Bounds(&with(15)).config(config()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a configuration of 16 bytes, 15 are allowed"
+        );
+        assert_eq!(error.limit, Some("suggestion_bytes"));
     }
 
     #[test]

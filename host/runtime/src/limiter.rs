@@ -24,6 +24,21 @@ pub(crate) struct LimitHit {
     limit: u64,
 }
 
+impl LimitHit {
+    /// The limit, by its name in `[limits]`.
+    pub(crate) fn limit_name(&self) -> &'static str {
+        if self.unit == TABLES.1 {
+            "table_elements"
+        } else {
+            "memory"
+        }
+    }
+}
+
+/// What is counted, and in which unit.
+const MEMORIES: (&str, &str) = ("linear memory", "bytes");
+const TABLES: (&str, &str) = ("tables", "elements");
+
 /// Whether a component has more memories or tables than any instance may have, in words.
 pub(crate) fn too_many(required: &ResourcesRequired) -> Option<String> {
     for (count, allowed, what) in [
@@ -131,9 +146,7 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self
-            .memory
-            .grow(("linear memory", "bytes"), current, desired, maximum)?)
+        Ok(self.memory.grow(MEMORIES, current, desired, maximum)?)
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -150,9 +163,7 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self
-            .table
-            .grow(("tables", "elements"), current, desired, maximum)?)
+        Ok(self.table.grow(TABLES, current, desired, maximum)?)
     }
 
     fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {

@@ -124,6 +124,7 @@ impl Plugin {
             identity: Identity {
                 name: name.to_owned(),
                 version: inspection.manifest.version.clone(),
+                kind: inspection.kind,
             },
             level,
             pre,

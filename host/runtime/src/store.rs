@@ -61,6 +61,9 @@ pub(crate) struct StoreData {
     given: Option<u64>,
     /// Fuel that host functions owe for the guest.
     owed: u64,
+    /// Calls into the host that have not returned. A host function that hands over a list calls the
+    /// guest's allocator, which may call the host again: to grow its memory, or at an epoch.
+    in_host: u32,
 }
 
 /// What a store is built for.
@@ -241,6 +244,7 @@ pub(crate) fn new_store(
             account: parts.account,
             given: counts_fuel.then_some(0),
             owed: 0,
+            in_host: 0,
         },
     );
     store.limiter(|data| &mut data.limiter);
@@ -269,6 +273,7 @@ pub(crate) fn new_store(
 fn watch(mut context: StoreContextMut<'_, StoreData>, hook: CallHook) -> wasmtime::Result<()> {
     match hook {
         CallHook::CallingHost => {
+            context.data_mut().in_host += 1;
             let data = context.data();
             if data.account == Account::Accessor {
                 return Ok(());
@@ -281,6 +286,13 @@ fn watch(mut context: StoreContextMut<'_, StoreData>, hook: CallHook) -> wasmtim
         }
         CallHook::ReturningFromHost => {
             let data = context.data_mut();
+            data.in_host = data.in_host.saturating_sub(1);
+            // Around calls of host functions the guest's code keeps its fuel where the host can
+            // change it; around what the allocator asks of the host it does not, and would write
+            // over the change.
+            if data.in_host > 0 {
+                return Ok(());
+            }
             let uncharged = data.log.take_uncharged() + data.files.take_uncharged();
             let owed = std::mem::take(&mut data.owed).saturating_add(uncharged);
             if owed > 0 && data.given.is_some() {

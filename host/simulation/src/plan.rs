@@ -1,6 +1,6 @@
 //! Plans of simulated runs, with everything that does not matter left at its default.
 
-use tune_core::{EnginePlan, Limits, Metering, Order, Plateaus, RetrySeed};
+use tune_core::{EnginePlan, Limits, Metering, Order, OwnLimits, Plateaus, RetrySeed};
 use tune_space::{Config, Domain, Objective, Parameter, RealRange};
 
 /// A plan in the making: virtual cost, deterministic order, one slot, `training_iteration` as the
@@ -54,6 +54,7 @@ impl PlanBuilder {
             max_failures: 2,
             retry_seed: RetrySeed::Same,
             limits: Limits::default(),
+            own_limits: OwnLimits::default(),
             trainable: "curves".to_owned(),
             searcher: ("draws".to_owned(), "{}".to_owned()),
             scheduler: ("fifo".to_owned(), "{}".to_owned()),

@@ -113,6 +113,19 @@ impl Config {
         self.0.get(name)
     }
 
+    /// Bytes of all names and values: a text counts its length, every other value 8.
+    #[must_use]
+    pub fn byte_len(&self) -> u64 {
+        let bytes = self.0.iter().map(|(name, value)| {
+            let value = match value {
+                Value::Text(text) | Value::Structured(text) => text.len() as u64,
+                Value::Boolean(_) | Value::Integer(_) | Value::Number(_) => 8,
+            };
+            (name.len() as u64).saturating_add(value)
+        });
+        bytes.fold(0, u64::saturating_add)
+    }
+
     /// Sets a parameter and returns what it was before.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
         self.0.insert(name.into(), value.into())

@@ -10,6 +10,7 @@ mod beginnings;
 mod chaos;
 mod exploits;
 mod legality;
+mod limits;
 mod pending;
 mod properties;
 mod rules;
@@ -17,7 +18,7 @@ mod script;
 mod world;
 
 use tune_core::records::{Config, Domain, Parameter, RealRange};
-use tune_core::{EnginePlan, Limits, Metering, Order, RetrySeed};
+use tune_core::{EnginePlan, Limits, Metering, Order, OwnLimits, RetrySeed};
 
 /// A small generator for tests: quality does not matter, repeatability does.
 #[derive(Clone)]
@@ -65,6 +66,7 @@ fn plan(slots: u32, trials: u32) -> EnginePlan {
         max_failures: 2,
         retry_seed: RetrySeed::Same,
         limits: Limits::default(),
+        own_limits: OwnLimits::default(),
         trainable: "t".into(),
         searcher: ("random".into(), "{}".into()),
         scheduler: ("chaos".into(), "{}".into()),

@@ -687,14 +687,11 @@ fn plugins() {
         (8, 2),
         &["both `plugin` and `path`"],
     );
-    for later in ["inner = {}", "limits = {}"] {
-        let key = later.split(' ').next().unwrap();
-        expect(
-            &format!("[space]\n[searcher]\nplugin = \"a\"\n{later}"),
-            (10, 1),
-            &[&format!("not in this version: `searcher.{key}`")],
-        );
-    }
+    expect(
+        "[space]\n[searcher]\nplugin = \"a\"\ninner = {}",
+        (10, 1),
+        &["not in this version: `searcher.inner`"],
+    );
     expect(
         "[space]\n[searcher.inner]\nplugin = \"a\"",
         (8, 2),
@@ -830,6 +827,58 @@ fn limits() {
         "x".repeat(65)
     );
     expect(&long, (8, 5), &["65 bytes", "at most 64"]);
+}
+
+#[test]
+fn limits_of_the_searcher_and_the_scheduler() {
+    let of = |role: &str, limits: &str| format!("[space]\n[{role}]\nplugin = \"a\"\n{limits}");
+    expect(
+        &of("searcher", "limits = 1"),
+        (10, 10),
+        &[
+            "`searcher.limits` is",
+            "expected a table",
+            "[searcher.limits]",
+        ],
+    );
+    expect(
+        &of("searcher", "limits = { fuel_per_cal = 1 }"),
+        (10, 12),
+        &[
+            "unknown key `fuel_per_cal` in `searcher.limits`",
+            "did you mean `fuel_per_call`?",
+        ],
+    );
+    expect(
+        &of("scheduler", "[scheduler.limits]\nmemory = \"8 GiB\""),
+        (11, 10),
+        &[
+            "`scheduler.limits.memory`",
+            "8 GiB, out of range",
+            "64 KiB to 4 GiB",
+        ],
+    );
+    expect(
+        &of("searcher", "limits = { suggestion_bytes = 63 }"),
+        (10, 31),
+        &["out of range", "64 B to 1 GiB"],
+    );
+    // What bounds trials, the host or the other one stands elsewhere.
+    for (role, key) in [
+        ("searcher", "fuel_per_step"),
+        ("searcher", "run_memory"),
+        ("searcher", "actions"),
+        ("scheduler", "wall_per_trial"),
+        ("scheduler", "artifact_bytes"),
+        ("scheduler", "run_disk"),
+        ("scheduler", "metrics"),
+    ] {
+        expect(
+            &of(role, &format!("[{role}.limits]\n{key} = 1")),
+            (11, 1),
+            &[&format!("`{key}` bounds no {role}"), "move it to [limits]"],
+        );
+    }
 }
 
 #[test]

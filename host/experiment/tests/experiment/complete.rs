@@ -3,7 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use proptest::prelude::*;
-use tune_core::{ExperimentPlateau, Limits, Metering, Order, RetrySeed, StopRule, TrialPlateau};
+use tune_core::{
+    ExperimentPlateau, Limits, Metering, Order, OwnLimits, RetrySeed, StopRule, TrialPlateau,
+};
 use tune_experiment::{DataSource, Grants, LineageOf, Outputs, Snapshots, parse};
 use tune_space::{Constraint, Objective};
 
@@ -42,6 +44,7 @@ deep = { list = [1, 2.5, "x"] }
 [scheduler]
 plugin = "asha"
 grace_period = 1
+limits = { actions = 5, wall_per_step = "2 s" }
 
 [limits]
 fuel_per_step = 1_000_000
@@ -156,6 +159,17 @@ fn every_key_arrives_where_it_belongs() {
             ..Limits::default()
         }
     );
+    assert_eq!(
+        engine.own_limits,
+        OwnLimits {
+            searcher: None,
+            scheduler: Some(Limits {
+                actions: 5,
+                wall_per_step: Duration::from_secs(2),
+                ..engine.limits.clone()
+            }),
+        }
+    );
     assert_eq!((plan.run_memory, plan.threads), (Some(8 << 30), Some(3)));
     let rule = |metric: &str, threshold, at_least| StopRule {
         metric: metric.to_owned(),
@@ -210,6 +224,27 @@ fn a_lineage_is_one_trial_and_no_option_of_the_scheduler() {
 }
 
 #[test]
+fn limits_of_the_searcher_begin_with_those_of_all() {
+    let plan = good(&format!(
+        "{HEAD}[space]\n[limits]\nmemory = \"1 MiB\"\nactions = 7\n[searcher]\nplugin = \"random\"\nseeds = 3\n[searcher.limits]\nfuel_per_call = 1_000\n"
+    ));
+    let engine = &plan.engine;
+    assert_eq!(engine.searcher.1, "{\"seeds\":3}");
+    let searcher = Limits {
+        fuel_per_call: 1_000,
+        ..engine.limits.clone()
+    };
+    assert_eq!(engine.searcher_limits(), &searcher);
+    assert_eq!(engine.searcher_limits().memory_bytes, 1 << 20);
+    assert_eq!(engine.scheduler_limits(), &engine.limits);
+    // Written out or left out: the same plan.
+    let same = good(&format!(
+        "{HEAD}[space]\n[searcher]\nplugin = \"random\"\nlimits = {{ memory = \"256 MiB\" }}\n"
+    ));
+    assert!(same.engine.own_limits.is_empty());
+}
+
+#[test]
 fn what_is_left_out_has_the_documented_default() {
     let plan = with_space("lr = { uniform = [0, 1] }");
     let engine = &plan.engine;
@@ -229,6 +264,7 @@ fn what_is_left_out_has_the_documented_default() {
         (0, RetrySeed::Same)
     );
     assert_eq!(engine.limits, Limits::default());
+    assert!(engine.own_limits.is_empty());
     assert!(plan.outputs.json && plan.outputs.csv && plan.outputs.tensorboard);
     assert_eq!(plan.grants, Grants::default());
     assert!(plan.directories.is_empty());
@@ -285,7 +321,7 @@ fn keys_can_be_located_and_pointed_at() {
     assert_eq!(plan.locate("scheduler"), Some((31, 2)));
     assert_eq!(plan.locate("scheduler.grace_period"), Some((33, 1)));
     assert_eq!(plan.locate("searcher.deep.list"), Some((29, 10)));
-    assert_eq!(plan.locate("data[1].path"), Some((52, 1)));
+    assert_eq!(plan.locate("data[1].path"), Some((53, 1)));
     assert_eq!(plan.locate("space.lr.uniform"), Some((23, 8)));
     assert_eq!(plan.locate("scheduler.nothing"), None);
     let one = plan.diagnostic("scheduler.nothing", "no such option", "see the manual");

@@ -77,6 +77,16 @@ fn schema_and_reader_know_the_same_keys() {
             properties(&schema["properties"][table]["properties"])
         );
     }
+    for role in ["searcher", "scheduler"] {
+        let table = &schema["properties"][role]["anyOf"][1]["properties"]["limits"];
+        assert_eq!(
+            keys(&format!(
+                "{}[space]\n[{role}]\nplugin = \"a\"\n[{role}.limits]\nqqqqqqqq = 1",
+                crate::HEAD
+            )),
+            properties(&table["properties"])
+        );
+    }
 }
 
 #[test]
@@ -103,6 +113,14 @@ fn the_schema_refuses_what_the_reader_refuses() {
         ("/stop", json!({ "accuracy": "high" })),
         ("/slots", json!(0)),
         ("/searcher", json!({ "options": 1 })),
+        (
+            "/searcher",
+            json!({ "plugin": "x", "limits": { "fuel_per_step": 1_000_000 } }),
+        ),
+        (
+            "/scheduler",
+            json!({ "plugin": "x", "limits": { "handles": 0 } }),
+        ),
         ("/data", json!([{ "name": "x" }])),
         ("/snapshots", json!({ "keep": 0 })),
         ("/snapshots", json!({ "max_overhead": 1.5 })),
@@ -158,6 +176,13 @@ fn the_reference_explains_every_key() {
         for key in properties[table]["properties"].as_object().unwrap().keys() {
             assert!(text.contains(&format!("| `{key}` |")), "{table}.{key}");
         }
+    }
+    for role in ["searcher", "scheduler"] {
+        assert!(text.contains(&format!("[{role}.limits]")), "{role}");
+        let own = &properties[role]["anyOf"][1]["properties"]["limits"];
+        assert!(own["properties"].as_object().unwrap().len() > 10);
+        // What stands there has no default of its own.
+        assert!(!own.to_string().contains("\"default\""));
     }
     for entry in schema["$defs"]["entry"]["anyOf"].as_array().unwrap() {
         if let Some(name) = entry["required"][0].as_str() {

@@ -94,6 +94,8 @@ fn run(trials: impl IntoIterator<Item = (Config, f64)>) -> RunView {
         handovers: 0,
         digest: String::new(),
         limits: tune_core::Limits::default(),
+        searcher_limits: tune_core::Limits::default(),
+        scheduler_limits: tune_core::Limits::default(),
         searcher: DeciderUse::default(),
         scheduler: DeciderUse::default(),
     }

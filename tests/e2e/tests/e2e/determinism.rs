@@ -63,3 +63,26 @@ fn slots_are_part_of_the_plan() {
         .exits(0);
     assert_ne!(lab.digest("four"), lab.digest("two"));
 }
+
+/// Epochs come by the wall clock, in the midst of whatever the guest does then: also where the host
+/// hands it what it has read, and takes fuel for that.
+#[test]
+fn fuel_is_the_same_with_epochs_and_without() {
+    let lab = Lab::new();
+    let fuel = |metering: &str| -> Vec<_> {
+        let experiment = Experiment::digits(12)
+            .named(metering)
+            .top(&format!("metering = {metering:?}"));
+        lab.run(&experiment, &[]).exits(0);
+        let shown = lab.show(metering);
+        let trials = shown["trials"].as_array().unwrap().iter();
+        let fuel = trials.map(|trial| trial["last"]["fuel_total"].as_f64().unwrap());
+        fuel.collect()
+    };
+    let alone = fuel("fuel");
+    assert_eq!(alone.len(), 12);
+    for _ in 0..2 {
+        assert_eq!(fuel("full"), alone);
+        std::fs::remove_dir_all(lab.path("runs/full")).unwrap();
+    }
+}

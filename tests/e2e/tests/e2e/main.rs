@@ -30,6 +30,7 @@ mod interruption;
 mod lab;
 mod outcome;
 mod output;
+mod own_limits;
 mod population;
 mod power;
 mod regret;

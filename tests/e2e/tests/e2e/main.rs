@@ -28,9 +28,10 @@ mod hostile;
 mod importances;
 mod interruption;
 mod lab;
+mod limits;
 mod outcome;
 mod output;
-mod own_limits;
+
 mod population;
 mod power;
 mod regret;

@@ -222,7 +222,7 @@ fn memory_is_limited_and_the_guest_never_sees_a_refusal() {
     assert_eq!(fault.kind, FailureKind::Memory, "{}", fault.details());
     assert_eq!(
         fault.message,
-        "262144 bytes of linear memory wanted, 196608 allowed"
+        "262144 bytes of linear memory wanted, 196608 allowed (memory)"
     );
     assert!(fault.hint.contains("`memory`"));
 }

@@ -101,7 +101,8 @@ pub struct Plateaus {
     pub experiment: Option<ExperimentPlateau>,
     /// Ends the run when the searcher bounds the regret of the best result by at most this, in units
     /// of the first objective.
-    #[serde(default)]
+    /// By default none; then it is not in the digest, which is older than this rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regret: Option<f64>,
 }
 

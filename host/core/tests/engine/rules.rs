@@ -370,3 +370,19 @@ fn nobody_is_asked_for_a_bound_without_the_rule() {
     assert_eq!(lab.script.bounds.len(), 1);
     assert!(!lab.engine.is_finished());
 }
+
+#[test]
+fn a_plan_without_the_rule_is_written_as_before_there_was_one() {
+    let mut plan = plan(1, 1);
+    plan.plateaus.experiment = Some(ExperimentPlateau {
+        std: 0.0,
+        top: 3,
+        patience: 0,
+    });
+    let json = serde_json::to_value(&plan).unwrap();
+    assert!(json["plateaus"].get("regret").is_none());
+    assert_eq!(serde_json::from_value::<EnginePlan>(json).unwrap(), plan);
+    let without = tune_core::plan_digest(&plan, &[]);
+    plan.plateaus.regret = Some(0.1);
+    assert_ne!(tune_core::plan_digest(&plan, &[]), without);
+}

@@ -3,130 +3,24 @@
 use std::collections::BTreeMap;
 
 use tune_plugin::{
-    Condition, Config, Domain, Ending, FailureKind, Objective, Observation, Outcome, Parameter,
-    RealRange, Report, Searcher, Setup, Space, Stream, Suggestion, TrialId, TrialState, Value,
-    WholeRange, parse_options,
+    Condition, Config, Ending, FailureKind, Observation, Outcome, Parameter, Report, Searcher,
+    Space, Stream, Suggestion, TrialState, Value,
 };
 use tune_searchers::Cmaes;
 
-fn parameter(name: &str, domain: Domain) -> Parameter {
-    Parameter {
-        name: name.to_owned(),
-        domain,
-        conditions: Vec::new(),
-    }
-}
-
-fn real(name: &str) -> Parameter {
-    let (low, high, log, step) = (-5.0, 5.0, false, None);
-    parameter(
-        name,
-        Domain::Real(RealRange {
-            low,
-            high,
-            log,
-            step,
-        }),
-    )
-}
-
-fn whole(name: &str, low: i64, high: i64) -> Parameter {
-    let (log, step) = (false, None);
-    parameter(
-        name,
-        Domain::Whole(WholeRange {
-            low,
-            high,
-            log,
-            step,
-        }),
-    )
-}
-
-fn choice(name: &str, values: &[&str]) -> Parameter {
-    let values = values.iter().map(|v| Value::from(*v)).collect();
-    parameter(name, Domain::Choice(values))
-}
-
-fn try_start(space: &[Parameter], seed: u64, options: &str) -> Result<Cmaes, String> {
-    let setup = Setup {
-        space: space.to_vec(),
-        objectives: vec![Objective {
-            metric: "loss".to_owned(),
-            maximize: false,
-        }],
-        constraints: Vec::new(),
-        time_attr: "training_iteration".to_owned(),
-        max_t: None,
-        trials: None,
-        slots: 8,
-        seed,
-        options: options.to_owned(),
-    };
-    Cmaes::init(&setup, parse_options(options).unwrap()).map_err(|e| format!("{e:?}"))
-}
+use crate::lab::{self, ask, choice, finished, number, real, reals, sphere, whole};
 
 fn start(space: &[Parameter], seed: u64, options: &str) -> Cmaes {
-    try_start(space, seed, options).unwrap()
+    lab::start(space, seed, options)
 }
 
-fn ask(cmaes: &mut Cmaes, trial: TrialId) -> Option<Config> {
-    match cmaes.suggest(trial, &Config::new()).unwrap() {
-        Suggestion::Configure(proposal) => Some(proposal.config),
-        Suggestion::Exhausted => None,
-        Suggestion::Wait => panic!("cmaes never waits"),
-    }
-}
-
-fn finished(loss: f64) -> Outcome {
-    Outcome {
-        ending: Ending::Finished,
-        last: Some(
-            Report::default()
-                .with("loss", loss)
-                .with("training_iteration", 1.0),
-        ),
-    }
-}
-
-/// The best loss after so many trials, `slots` at a time: a new one begins when the oldest ends.
 fn minimum(
     space: &[Parameter],
     options: &str,
-    (seed, trials, slots): (u64, u32, usize),
+    run: (u64, u32, usize),
     loss: impl Fn(&Config) -> f64,
 ) -> f64 {
-    let mut cmaes = start(space, seed, options);
-    let checked = Space::new(space.to_vec()).unwrap();
-    let mut running = std::collections::VecDeque::new();
-    let mut best = f64::INFINITY;
-    for trial in 0..trials {
-        if running.len() == slots {
-            let (trial, loss) = running.pop_front().unwrap();
-            cmaes.complete(trial, &finished(loss));
-        }
-        let Some(config) = ask(&mut cmaes, trial) else {
-            break;
-        };
-        checked.check(&config).unwrap();
-        let value = loss(&config);
-        best = best.min(value);
-        running.push_back((trial, value));
-    }
-    best
-}
-
-fn number(config: &Config, name: &str) -> f64 {
-    config.get(name).and_then(Value::as_f64).unwrap()
-}
-
-fn sphere(config: &Config) -> f64 {
-    let numbers = config.iter().filter_map(|(_, value)| value.as_f64());
-    numbers.map(|x| (x - 1.3) * (x - 1.3)).sum()
-}
-
-fn reals(n: usize) -> Vec<Parameter> {
-    (0..n).map(|i| real(&format!("x{i}"))).collect()
+    lab::minimum::<Cmaes>(space, options, run, loss)
 }
 
 #[test]
@@ -322,6 +216,6 @@ fn the_same_results_give_the_same_suggestions() {
 
 #[test]
 fn what_makes_no_sense_is_refused_by_name() {
-    let refused = try_start(&reals(2), 1, r#"{"popsize":1}"#).unwrap_err();
+    let refused = lab::try_start::<Cmaes>(&reals(2), 1, r#"{"popsize":1}"#).unwrap_err();
     assert!(refused.contains("popsize"), "{refused}");
 }

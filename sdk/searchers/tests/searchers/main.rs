@@ -6,5 +6,6 @@ mod auto;
 mod cmaes;
 mod gp;
 mod grid;
+mod lab;
 mod sobol;
 mod tpe;

@@ -8,7 +8,7 @@ use crate::lab::workspace;
 
 /// Which packages of the workspace a package may depend on, tests aside. A package that is not here
 /// has no place yet.
-const ALLOWED: [(&str, &[&str]); 26] = [
+const ALLOWED: [(&str, &[&str]); 27] = [
     ("tune-space", &[]),
     ("tune-model", &["tune-space"]),
     ("tune-search", &["tune-space"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 26] = [
         "tune-searchers",
         &["tune-model", "tune-plugin", "tune-search"],
     ),
+    ("tune-plugin-gpu", &["tune-plugin"]),
     ("tune-core", &["tune-space"]),
     ("tune-experiment", &["tune-core", "tune-space"]),
     ("tune-snapshot", &[]),
@@ -102,6 +103,7 @@ const ALLOWED: [(&str, &[&str]); 26] = [
 /// What a plugin may depend on, tests aside: what any author can.
 const OF_PLUGINS: &[&str] = &[
     "tune-plugin",
+    "tune-plugin-gpu",
     "tune-model",
     "tune-search",
     "tune-searchers",

@@ -8,7 +8,7 @@ use crate::lab::workspace;
 
 /// Which packages of the workspace a package may depend on, tests aside. A package that is not here
 /// has no place yet.
-const ALLOWED: [(&str, &[&str]); 27] = [
+const ALLOWED: [(&str, &[&str]); 28] = [
     ("tune-space", &[]),
     ("tune-model", &["tune-space"]),
     ("tune-search", &["tune-space"]),
@@ -19,8 +19,9 @@ const ALLOWED: [(&str, &[&str]); 27] = [
     ("tune-plugin-gpu", &["tune-plugin"]),
     ("tune-core", &["tune-space"]),
     ("tune-experiment", &["tune-core", "tune-space"]),
+    ("tune-gpu", &[]),
     ("tune-snapshot", &[]),
-    ("tune-runtime", &["tune-core", "tune-snapshot"]),
+    ("tune-runtime", &["tune-core", "tune-gpu", "tune-snapshot"]),
     ("tune-store", &["tune-core"]),
     (
         "tune-runner",

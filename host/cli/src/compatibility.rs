@@ -45,6 +45,70 @@ pub(crate) fn check_regret(
     ))
 }
 
+/// Checks a searcher that gives trials budgets of their own: only `fifo` lets it do so, and only where
+/// there is a `max_t` does it.
+pub(crate) fn check_budgets(
+    experiment: &ExperimentPlan,
+    plan: &EnginePlan,
+    searcher: Named<'_>,
+    scheduler: Named<'_>,
+) -> Option<Diagnostic> {
+    let gives = searcher.inspection.manifest.budgets && plan.max_t.is_some();
+    (gives && scheduler.name != FIFO).then(|| {
+        experiment.diagnostic(
+            "scheduler",
+            format!(
+                "`{}` says itself how long a trial runs, and `{}` does so too",
+                searcher.name, scheduler.name
+            ),
+            format!(
+                "write scheduler = \"{FIFO}\", or use another searcher with `{}`, such as tpe",
+                scheduler.name
+            ),
+        )
+    })
+}
+
+/// Whether states of trials are kept for others to start from: the scheduler's or the searcher's
+/// manifest says so. A searcher that has an option `continue` wants it only where that is true.
+pub(crate) fn clones(plan: &EnginePlan, searcher: &Inspection, scheduler: &Inspection) -> bool {
+    let options: Value = serde_json::from_str(&plan.searcher.1).unwrap_or_default();
+    let continues = options.get(CONTINUE) != Some(&Value::Bool(false));
+    scheduler.manifest.clones || (searcher.manifest.clones && continues)
+}
+
+/// Checks that states can be copied for a searcher that starts trials from those of others.
+pub(crate) fn check_continuing(
+    experiment: &ExperimentPlan,
+    plan: &EnginePlan,
+    [trainable, searcher, scheduler]: [Named<'_>; 3],
+) -> Option<Diagnostic> {
+    let Snapshotable::No { constructs } = &trainable.inspection.snapshot else {
+        return None;
+    };
+    let clones = clones(plan, searcher.inspection, scheduler.inspection);
+    (clones && !scheduler.inspection.manifest.clones).then(|| {
+        let option = format!("searcher.{CONTINUE}");
+        let is_given = experiment.locate(&option).is_some();
+        let at = if is_given { &option } else { "searcher" };
+        experiment.diagnostic(
+            at,
+            format!(
+                "`{}` starts trials from states of earlier ones, and states of `{}` cannot be copied: \
+                 it uses {}",
+                searcher.name,
+                trainable.name,
+                constructs.join(", ")
+            ),
+            if is_given {
+                "write continue = false, or build the trainable without them"
+            } else {
+                "build the trainable without them, or use another searcher"
+            },
+        )
+    })
+}
+
 /// Checks a plan whose options are filled in. `key` is the scheduler's key in the file; `alternatives`
 /// are searchers that do not learn.
 pub(crate) fn check(
@@ -154,6 +218,10 @@ pub(crate) fn check(
     wrong
 }
 
+/// The scheduler that leaves it to the searcher how long a trial runs.
+const FIFO: &str = "fifo";
+/// The option by which a searcher starts trials from states of earlier ones, or does not.
+const CONTINUE: &str = "continue";
 /// The option with the names of the parameters that a scheduler changes.
 const MUTATIONS: &str = "hyperparam_mutations";
 /// The option with the parts of ranges within which a scheduler changes parameters.
@@ -379,6 +447,51 @@ mod tests {
         );
         let wrong = said("regret = 0.1", false, &[]).unwrap();
         assert!(wrong.contains("| use experiment_plateau = true"), "{wrong}");
+    }
+
+    #[test]
+    fn a_searcher_with_budgets_wants_fifo_and_copies_states_only_if_it_continues() {
+        let said = |max_t: &str, options: &str, scheduler: &str| {
+            let text = format!(
+                "version = 1\ntrainable = \"t\"\nmetric = \"m\"\nmode = \"max\"\ntrials = 4\n{max_t}\n\
+                 [space]\nlr = {{ uniform = [0, 1] }}\n[searcher]\nplugin = \"dehb\"\n{options}\n\
+                 [scheduler]\nplugin = \"{scheduler}\"\n"
+            );
+            let experiment = tune_experiment::parse(&text, "x.toml", 0).unwrap();
+            let manifest = Manifest {
+                budgets: true,
+                clones: true,
+                ..Manifest::default()
+            };
+            let searcher = inspection(PluginKind::Searcher, manifest);
+            let other = inspection(PluginKind::Scheduler, Manifest::default());
+            let mut trainable = trainable(&[]);
+            trainable.snapshot = Snapshotable::No {
+                constructs: vec!["table.set"],
+            };
+            let named = |name, inspection| Named { name, inspection };
+            let [dehb, scheduler] = [named("dehb", &searcher), named(scheduler, &other)];
+            let plan = &experiment.engine;
+            let plugins = [named("digits", &trainable), dehb, scheduler];
+            [
+                check_budgets(&experiment, plan, dehb, scheduler),
+                check_continuing(&experiment, plan, plugins),
+            ]
+            .map(|one| one.map(|one| format!("{}: {} | {}", one.line, one.message, one.hint)))
+        };
+        let no = "continue = false";
+        assert_eq!(said("max_t = 9", no, "fifo"), [None, None]);
+        assert_eq!(said("", no, "median-stopping"), [None, None]);
+        let [budgets, _] = said("max_t = 9", no, "asha");
+        let budgets = budgets.unwrap();
+        assert!(budgets.contains("`dehb` says itself how long"), "{budgets}");
+        assert!(budgets.contains("scheduler = \"fifo\""), "{budgets}");
+        let [_, states] = said("max_t = 9", "continue = true", "fifo");
+        let states = states.unwrap();
+        assert!(states.starts_with("11: "), "{states}");
+        assert!(states.contains("it uses table.set | write continue = false"));
+        let [_, states] = said("max_t = 9", "", "fifo");
+        assert!(states.unwrap().contains("use another searcher"));
     }
 
     #[test]

@@ -129,7 +129,6 @@ pub(crate) fn new_run(
         check_options(experiment, one, &mut plan, &mut wrong);
         check_wishes(experiment, one, &mut wrong);
     }
-    plan.clones = chosen.iter().any(|one| one.inspection.manifest.clones);
     // Of options that are not right nothing follows.
     if wrong.is_empty()
         && let [trainable, searcher, scheduler] = chosen.as_slice()
@@ -143,10 +142,15 @@ pub(crate) fn new_run(
         let others = catalog.searchers_that_do_not_learn();
         wrong = compatibility::check(experiment, &plan, plugins, key, &others);
         let others = catalog.searchers_that_bound_regret();
-        let [_, searcher, _] = plugins;
+        let [_, searcher, scheduler] = plugins;
+        plan.clones = compatibility::clones(&plan, searcher.inspection, scheduler.inspection);
         wrong.extend(compatibility::check_regret(
             experiment, &plan, searcher, &others,
         ));
+        wrong.extend(compatibility::check_budgets(
+            experiment, &plan, searcher, scheduler,
+        ));
+        wrong.extend(compatibility::check_continuing(experiment, &plan, plugins));
     }
     let mut sets = DataSets::new();
     let mut hashes = Vec::new();

@@ -183,7 +183,7 @@ impl Turnover<'_> {
         if !self.engine.plan.clones {
             return Err(format!(
                 "it starts from trial {source}, but the searcher `{}` does not say in its manifest \
-                 that it starts trials from earlier ones; set `start_from`",
+                 that it starts trials from earlier ones; set `CLONES`",
                 self.engine.plan.searcher.0
             ));
         }

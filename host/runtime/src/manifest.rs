@@ -29,7 +29,7 @@ pub struct Manifest {
     pub options: Value,
     /// A scheduler that pauses trials.
     pub pauses: bool,
-    /// A scheduler that clones trials.
+    /// A scheduler that clones trials, a searcher that starts trials from states of others.
     pub clones: bool,
     /// A scheduler that changes configurations.
     pub changes_config: bool,
@@ -37,6 +37,8 @@ pub struct Manifest {
     pub learns: bool,
     /// A searcher that bounds the regret of the best result.
     pub bounds_regret: bool,
+    /// A searcher that gives trials budgets of their own.
+    pub budgets: bool,
 }
 
 impl Default for Manifest {
@@ -55,6 +57,7 @@ impl Default for Manifest {
             changes_config: false,
             learns: false,
             bounds_regret: false,
+            budgets: false,
         }
     }
 }

@@ -17,6 +17,7 @@ pub struct Manifest {
     options: &'static str,
     learns: bool,
     bounds_regret: bool,
+    budgets: bool,
     pauses: bool,
     clones: bool,
     changes_config: bool,
@@ -34,6 +35,7 @@ impl Manifest {
             options,
             learns: false,
             bounds_regret: false,
+            budgets: false,
             pauses: false,
             clones: false,
             changes_config: false,
@@ -55,6 +57,8 @@ impl Manifest {
         let mut manifest = Self::new(T::NAME, T::SUMMARY, T::Options::SCHEMA);
         manifest.learns = T::LEARNS;
         manifest.bounds_regret = T::BOUNDS_REGRET;
+        manifest.budgets = T::BUDGETS;
+        manifest.clones = T::CLONES;
         manifest
     }
 
@@ -109,6 +113,8 @@ impl Manifest {
             .truth(self.learns)
             .raw(",\"bounds_regret\":")
             .truth(self.bounds_regret)
+            .raw(",\"budgets\":")
+            .truth(self.budgets)
             .raw(",\"pauses\":")
             .truth(self.pauses)
             .raw(",\"clones\":")

@@ -20,6 +20,13 @@ pub trait Searcher: Sized + 'static {
     /// It answers `regret_bound` once it knows enough, so that a plan may stop by regret. By default
     /// false.
     const BOUNDS_REGRET: bool = false;
+    /// It gives trials budgets of their own where the plan has a `max_t`, which only the scheduler
+    /// `fifo` lets it do. By default false.
+    const BUDGETS: bool = false;
+    /// It starts trials from states of earlier ones (`start_from`): the state of a trial that reached
+    /// its budget is kept for that, and the trainable must allow copies of its states. If it has an
+    /// option `continue`, only where that is true. By default false.
+    const CLONES: bool = false;
     /// What a `[searcher]` table may hold; [`crate::NoOptions`] if nothing.
     type Options: PluginOptions;
 

@@ -32,6 +32,7 @@
 
 pub mod auto;
 pub mod cmaes;
+pub mod dehb;
 pub mod gp;
 pub mod grid;
 pub mod sobol;
@@ -39,6 +40,7 @@ pub mod tpe;
 
 pub use auto::Auto;
 pub use cmaes::Cmaes;
+pub use dehb::Dehb;
 pub use gp::GpSearch;
 pub use grid::Grid;
 pub use sobol::SobolSearch;

@@ -9,4 +9,4 @@ mod search;
 
 pub use curves::{Course, Kind};
 pub use run::{Run, plan};
-pub use search::{Search, Told, setup};
+pub use search::{MAX_T, Search, Told, setup};

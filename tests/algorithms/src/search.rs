@@ -7,6 +7,11 @@ use tune_plugin::{
     Setup, Space, Suggestion, TrialId, TrialState, parse_options,
 };
 
+/// The resource of a trial.
+const TIME_ATTR: &str = "training_iteration";
+/// Of that, as much as a trial without a budget of its own uses.
+pub const MAX_T: f64 = 9.0;
+
 /// What trials tell of themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -31,6 +36,8 @@ pub struct Search<S> {
     pub searcher: S,
     space: Space,
     told: Told,
+    /// Of each trial that was asked for.
+    budgets: Vec<Option<f64>>,
     /// The oldest first.
     running: VecDeque<(TrialId, Config)>,
     next: TrialId,
@@ -45,8 +52,8 @@ pub fn setup(space: &[Parameter], seed: u64, options: &str) -> Setup {
         space: space.to_vec(),
         objectives: vec![Objective { metric, maximize }],
         constraints: Vec::new(),
-        time_attr: "training_iteration".to_owned(),
-        max_t: Some(9.0),
+        time_attr: TIME_ATTR.to_owned(),
+        max_t: Some(MAX_T),
         trials: None,
         slots: 4,
         seed,
@@ -70,6 +77,7 @@ impl<S: Searcher> Search<S> {
             searcher: S::init(&setup, parse_options(options)?)?,
             space: Space::new(space.to_vec()).map_err(|error| vec![error.into()])?,
             told,
+            budgets: Vec::new(),
             running: VecDeque::new(),
             next: 0,
         })
@@ -95,6 +103,7 @@ impl<S: Searcher> Search<S> {
                     if let Some((name, _)) = pinned.iter().find(|(k, v)| config.get(k) != Some(v)) {
                         return Err(format!("`{name}` is not as it was pinned"));
                     }
+                    self.budgets.push(proposal.budget);
                     self.running.push_back((self.next, config.clone()));
                     self.next += 1;
                     return Ok(Some(config));
@@ -108,7 +117,17 @@ impl<S: Searcher> Search<S> {
         let Some((trial, config)) = self.running.pop_front() else {
             return false;
         };
-        let (outcome, pauses) = self.outcome(trial, &config);
+        let (mut outcome, pauses) = self.outcome(trial, &config);
+        // It comes as far as its budget.
+        let budget = self.budgets.get(trial as usize).copied().flatten();
+        let metrics = outcome.last.iter_mut().flat_map(|last| &mut last.metrics);
+        for metric in metrics.filter(|metric| metric.name == TIME_ATTR) {
+            if let Some(budget) = budget
+                && metric.value > budget
+            {
+                metric.value = budget;
+            }
+        }
         if let Some(report) = &outcome.last {
             let state = match (pauses, outcome.ending) {
                 (true, _) => TrialState::Paused,
@@ -141,6 +160,12 @@ impl<S: Searcher> Search<S> {
         Ok(asked)
     }
 
+    /// The budget of each trial that was asked for, where the searcher gives them.
+    #[must_use]
+    pub fn budgets(&self) -> &[Option<f64>] {
+        &self.budgets
+    }
+
     /// How a trial ended, and whether it paused before.
     #[must_use]
     pub fn outcome(&self, trial: TrialId, config: &Config) -> (Outcome, bool) {
@@ -150,7 +175,7 @@ impl<S: Searcher> Search<S> {
             .flatten()
             .map(|u| (u - 0.3) * (u - 0.3))
             .sum();
-        let finished = |loss: f64| (Ending::Finished, Some(report(loss, 9.0)));
+        let finished = |loss: f64| (Ending::Finished, Some(report(loss, MAX_T)));
         let failed = (Ending::Failed(FailureKind::Trap), None);
         let infinite = match trial % 2 {
             0 => f64::INFINITY,
@@ -173,5 +198,5 @@ impl<S: Searcher> Search<S> {
 
 fn report(loss: f64, t: f64) -> Report {
     let report = Report::default().with("loss", loss);
-    report.with("training_iteration", t)
+    report.with(TIME_ATTR, t)
 }

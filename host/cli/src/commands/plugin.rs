@@ -146,6 +146,7 @@ fn inspect(args: &PluginArgs) -> Result<(), Failure> {
     let traits: Vec<&str> = [
         (manifest.learns, "learns from results"),
         (manifest.bounds_regret, "bounds the regret"),
+        (manifest.budgets, "gives budgets"),
         (manifest.pauses, "pauses trials"),
         (manifest.clones, "clones trials"),
         (manifest.changes_config, "changes configurations"),

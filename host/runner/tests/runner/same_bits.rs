@@ -151,6 +151,8 @@ fn suggestions_of_searchers_that_do_not_learn() {
 #[test]
 fn suggestions_of_searchers_with_densities() {
     same_suggestions::<tune_searchers::Tpe>("{}", 60);
+    same_suggestions::<tune_searchers::Dehb>("{}", 60);
+    same_suggestions::<tune_searchers::Dehb>(r#"{"continue": true, "grace_period": 9}"#, 60);
     same_suggestions::<tune_searcher_bohb::Bohb>(r#"{"random_fraction": 0.1}"#, 60);
 }
 

@@ -4,6 +4,7 @@
 
 mod auto;
 mod cmaes;
+mod dehb;
 mod gp;
 mod grid;
 mod lab;

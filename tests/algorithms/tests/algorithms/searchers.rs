@@ -7,7 +7,7 @@ mod climber;
 
 use std::collections::BTreeSet;
 
-use tune_algorithms::{Search, Told, setup};
+use tune_algorithms::{MAX_T, Search, Told, setup};
 use tune_plugin::{
     Condition, Config, Domain, Ending, Failure, GaussianSpread, NoOptions, Observation,
     OptionError, Outcome, Parameter, Proposal, RealRange, Report, Searcher, Setup, Space, Stream,
@@ -144,8 +144,16 @@ fn discrete_spaces<S: Searcher>(options: &str) {
         for told in KINDS {
             let mut search = begin::<S>(&space, 2, options, told);
             let asked = search.go(100, 3).unwrap();
-            let different: BTreeSet<_> = asked.iter().map(|c| names.fingerprint(c)).collect();
-            assert_eq!((asked.len(), different.len()), (count, count), "{told:?}");
+            let budgets = search.budgets().iter().map(|b| b.unwrap_or(MAX_T));
+            // With a smaller budget a configuration says less: that one does not count.
+            let tries: Vec<_> = (asked.iter().map(|c| names.fingerprint(c)).zip(budgets))
+                .map(|(config, budget)| (config, budget.to_bits()))
+                .collect();
+            let different: BTreeSet<_> = tries.iter().collect();
+            assert_eq!(tries.len(), different.len(), "{told:?}");
+            let whole = tries.iter().filter(|(_, b)| *b == MAX_T.to_bits());
+            assert_eq!(whole.count(), count, "{told:?}");
+            assert!(S::BUDGETS || tries.len() == count);
             // A point of the user's is tried again, however often the searcher has.
             let pinned: Config = [("kind".to_owned(), Value::from("a"))]
                 .into_iter()
@@ -377,6 +385,12 @@ conformance!(
     cmaes_bipop,
     tune_searchers::Cmaes,
     r#"{"popsize": 3, "restart_strategy": "bipop", "lr_adapt": true}"#
+);
+conformance!(dehb, tune_searchers::Dehb, "{}");
+conformance!(
+    dehb_of_one_budget,
+    tune_searchers::Dehb,
+    r#"{"grace_period": 9.0, "on_error": "ignore"}"#
 );
 conformance!(
     bohb,

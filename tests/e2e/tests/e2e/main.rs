@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod bad_plugins;
+mod budgets;
 mod changes;
 mod compiling;
 mod conversations;

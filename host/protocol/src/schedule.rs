@@ -96,8 +96,10 @@ impl Protocol for Schedule {
     }
 }
 
-/// There is no run that the request could be about.
+/// There is no run that the request could be about: the first line of the reason, as all of it,
+/// backtraces too, was said when the run ended.
 pub(crate) fn not_running(request: &Request, why: &str) -> Trouble {
+    let why = why.lines().next().unwrap_or_default();
     Trouble::bad(format!(
         "`{}` without a run: {why}\n  hint: send `start` first",
         request.command()

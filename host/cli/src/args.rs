@@ -150,6 +150,7 @@ pub(crate) struct ShowArgs {
         value_enum,
         value_name = "METHOD",
         num_args = 0..=1,
+        require_equals = true,
         default_missing_value = "ped-anova",
         conflicts_with_all = ["trial", "log", "usage"]
     )]

@@ -254,7 +254,7 @@ impl Watcher {
                     trial: *trial,
                     why: &failed.message,
                 },
-                Note::Rejected(text) | Note::Dropped(text) | Note::Plateau(text) => {
+                Note::Rejected(text) | Note::Dropped(text) | Note::EndedByRule(text) => {
                     LiveEvent::Remark(text)
                 }
                 Note::Ended(id, ending) => {

@@ -282,7 +282,7 @@ impl Turnover<'_> {
         let Some(bound) = self.regret.take().filter(|_| !self.engine.closed) else {
             return Ok(false);
         };
-        self.out.notes.push(Note::Plateau(format!(
+        self.out.notes.push(Note::EndedByRule(format!(
             "no result can be better than the best by more than {bound}, says the searcher: `regret` \
              ends the run"
         )));

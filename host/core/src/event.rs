@@ -176,8 +176,8 @@ pub enum Note {
     Rejected(String),
     /// An action was dropped.
     Dropped(String),
-    /// A stop rule has ended the run.
-    Plateau(String),
+    /// A stop rule, `experiment_plateau` or `regret`, has ended the run.
+    EndedByRule(String),
 }
 
 /// A change of a trial in mid-training, as replays need it.

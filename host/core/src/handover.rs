@@ -178,7 +178,7 @@ impl<'a> Turnover<'a> {
         self.out.report = Some(report);
         self.tell_completes()?;
         if run_over {
-            self.out.notes.push(Note::Plateau(
+            self.out.notes.push(Note::EndedByRule(
                 "the best trials do not get better any more: `experiment_plateau` ends the run"
                     .to_owned(),
             ));

@@ -87,7 +87,7 @@ fn show_importances(history: &History, args: &ShowArgs) -> Result<(), Failure> {
     let method = args.importance.map_or_else(Method::default, Method::from);
     if args.stopped && method != Method::PedAnova {
         return Err(Failure::usage(
-            "`--stopped` needs a method of ranks only, `--importance ped-anova`: values of stopped \
+            "`--stopped` needs a method of ranks only, `--importance=ped-anova`: values of stopped \
              trials cannot be compared with those of finished ones\n  hint: leave one of the two out",
         ));
     }

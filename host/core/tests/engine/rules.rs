@@ -305,7 +305,12 @@ fn a_plateau_of_the_best_trials_stops_every_trial_at_its_last_report_and_closes_
     lab.report(0, vec![Action::Pause(0)]);
     lab.report(1, vec![]);
     let handover = lab.report(2, vec![]);
-    assert!(handover.notes.iter().any(|n| matches!(n, Note::Plateau(_))));
+    assert!(
+        handover
+            .notes
+            .iter()
+            .any(|n| matches!(n, Note::EndedByRule(_)))
+    );
     assert!(lab.engine.is_finished());
     // Trial 0 was paused, 4 pending, 2 reported and the others ran; nobody goes on, none is created.
     let phases: Vec<_> = lab.engine.trials().iter().map(|t| t.phase).collect();
@@ -340,11 +345,16 @@ fn a_bound_on_regret_ends_the_run_once_it_is_small_enough() {
     let (mut lab, _) = Lab::open(plan, script);
     for trial in 0..3 {
         let handover = lab.report(trial, vec![Action::Stop(trial)]);
-        assert!(!handover.notes.iter().any(|n| matches!(n, Note::Plateau(_))));
+        assert!(
+            !handover
+                .notes
+                .iter()
+                .any(|n| matches!(n, Note::EndedByRule(_)))
+        );
     }
     let handover = lab.report(3, vec![Action::Stop(3)]);
     let said = handover.notes.iter().find_map(|note| match note {
-        Note::Plateau(text) => Some(text.as_str()),
+        Note::EndedByRule(text) => Some(text.as_str()),
         _ => None,
     });
     assert!(said.unwrap().contains("more than 0.1"), "{said:?}");

@@ -93,7 +93,7 @@ pub enum NoImportances {
         MIN_TRIALS,
         match .stopped {
             0 => String::new(),
-            n => format!("; `--importance ped-anova --stopped` counts the {n} that were stopped, too"),
+            n => format!("; `--importance=ped-anova --stopped` counts the {n} that were stopped, too"),
         }
     )]
     TooFew {
@@ -106,7 +106,7 @@ pub enum NoImportances {
     Constant { metric: String, trials: usize },
     #[error(
         "more than nine tenths of the {trials} trials that count share the worst `{metric}`: there is \
-         no best tenth to compare with; `--importance permutation` may tell more"
+         no best tenth to compare with; `--importance=permutation` may tell more"
     )]
     NoBest { metric: String, trials: usize },
     #[error("no parameter shows an effect on `{metric}` in {trials} trials")]

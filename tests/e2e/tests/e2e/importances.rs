@@ -10,7 +10,7 @@ fn importances_of_a_run_are_shown_in_both_ways() {
     lab.run(&experiment, &[]).exits(0);
     for (arguments, method) in [
         (vec!["--importance"], "ped-anova"),
-        (vec!["--importance", "permutation"], "permutation"),
+        (vec!["--importance=permutation"], "permutation"),
     ] {
         let mut arguments = [&["show", "branin"], arguments.as_slice()].concat();
         let text = lab.tune(&arguments).exits(0);
@@ -40,7 +40,7 @@ fn stopped_trials_count_behind_those_that_came_further_if_asked_for() {
     let (finished, stopped) = (&run["counts"]["finished"], &run["counts"]["stopped"]);
     assert!(finished.as_u64().unwrap() < 10, "{run}");
     let none = ["show", "digits", "--importance"];
-    let hint = "`--importance ped-anova --stopped` counts the";
+    let hint = "`--importance=ped-anova --stopped` counts the";
     let said = lab.tune(&none).exits(0).says(&["of 20 trials count", hint]);
     assert_eq!(said.stdout, "");
     let all = [&none[..], &["--stopped", "--format", "json"]].concat();
@@ -55,20 +55,24 @@ fn importances_that_cannot_be_had_are_refused_with_the_reason() {
     lab.run(&Experiment::branin(5), &[]).exits(0);
     let json = ["show", "branin", "--importance", "--format", "json"];
     let json = lab.tune(&json).exits(0).json();
+    let other_order = ["show", "--importance", "branin", "--format", "json"];
+    assert_eq!(lab.tune(&other_order).exits(0).json(), json);
     assert_eq!(json["importances"], serde_json::Value::Null);
     let reason = json["reason"].as_str().unwrap();
     assert!(reason.contains("need at least 10"), "{reason}");
     for (arguments, parts) in [
         (
-            &["--importance", "fanova"][..],
+            &["--importance=fanova"][..],
             &["ped-anova", "permutation"][..],
         ),
         (
-            &["--importance", "permutation", "--stopped"],
+            &["--importance=permutation", "--stopped"],
             &["`--stopped`", "hint:"],
         ),
         (&["--stopped"], &["--importance"]),
         (&["3", "--importance"], &["cannot be used with"]),
+        // The method stands behind an equals sign, so that a run may stand behind the option.
+        (&["--importance", "permutation"], &["permutation", "TRIAL"]),
     ] {
         let all = [&["show", "branin"], arguments].concat();
         lab.tune(&all).exits(2).says(parts);

@@ -30,9 +30,11 @@ pub(crate) struct History {
     informative: usize,
 }
 
-/// Coordinates of both sets, each in the order in which its trials were asked for.
+/// Coordinates of both sets.
 pub(crate) struct Split<'a> {
+    /// The best first.
     pub(crate) good: Vec<&'a [f64]>,
+    /// In the order in which the trials were asked for.
     pub(crate) bad: Vec<&'a [f64]>,
 }
 
@@ -106,21 +108,22 @@ impl History {
         let good = ((share * self.informative as f64).ceil() as usize)
             .min(MAX_GOOD)
             .min(self.informative);
-        let mut best: Vec<usize> = self.ranked.iter().take(good).map(|(_, p)| *p).collect();
-        best.sort_unstable();
-        let mut best = best.into_iter().peekable();
-        let mut split = Split {
-            good: Vec::with_capacity(good),
-            bad: Vec::with_capacity(self.entries.len()),
-        };
+        let best = self.ranked.iter().take(good).map(|(_, place)| *place);
+        let mut places: Vec<usize> = best.clone().collect();
+        places.sort_unstable();
+        let mut places = places.into_iter().peekable();
+        let mut bad = Vec::with_capacity(self.entries.len());
         for (place, entry) in self.entries.iter().enumerate() {
-            if best.next_if_eq(&place).is_some() {
-                split.good.push(&entry.point);
-            } else if entry.rank.is_some() || (liar && entry.running) {
-                split.bad.push(&entry.point);
+            let is_good = places.next_if_eq(&place).is_some();
+            if !is_good && (entry.rank.is_some() || (liar && entry.running)) {
+                bad.push(entry.point.as_slice());
             }
         }
-        split
+        let point = |place: usize| self.entries.get(place).map(|entry| entry.point.as_slice());
+        Split {
+            good: best.filter_map(point).collect(),
+            bad,
+        }
     }
 }
 
@@ -173,7 +176,8 @@ mod tests {
         }
         assert_eq!([sizes[0], sizes[9], sizes[10], sizes[99]], [1, 1, 2, 10]);
         assert_eq!([sizes[240], sizes[250], sizes[399]], [25, 25, 25]);
-        assert_eq!(h.split(0.1, true).good[0], [375.0]);
+        let good = h.split(0.1, true).good;
+        assert_eq!((good[0], good[24]), (&[399.0][..], &[375.0][..]));
     }
 
     #[test]

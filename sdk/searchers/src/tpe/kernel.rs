@@ -28,16 +28,28 @@ pub(crate) fn ramp(n: usize) -> Vec<f64> {
         .collect()
 }
 
+/// Weights of `n` observations, the best first: ln(n + 1) - ln(rank), as CMA-ES weighs its better half,
+/// 1 on average.
+pub(crate) fn by_rank(n: usize) -> Vec<f64> {
+    let log = |k: usize| libm::log(k as f64);
+    let raw: Vec<f64> = (1..=n).map(|rank| log(n + 1) - log(rank)).collect();
+    let sum: f64 = raw.iter().sum();
+    raw.iter().map(|w| w * n as f64 / sum).collect()
+}
+
+/// The smallest standard deviation of a kernel beside so many others.
+pub(crate) fn narrowest(others: usize) -> f64 {
+    1.0 / MAX_CLIP.min(others + 2) as f64
+}
+
 /// The standard deviation of each kernel: the larger of the distances to its neighbours (the ends
-/// of [0, 1] have one, except where there is only one kernel), at least 1 / min(100, n + 2) and at
-/// most 1. `total`: how many observations there are, if not all have a kernel.
+/// of [0, 1] have one, except where there is only one kernel), at least `narrowest` and at most 1.
 ///
 /// Of equal centres the outer two have the wide gaps. Which ones is told by `salt`, to be drawn for
 /// each parameter: then most kernels are wide in some parameters and narrow in others, and discrete
 /// spaces are searched a few parameters at a time. By age instead, the same two kernels were wide
 /// in all of them, which does clearly worse.
-pub(crate) fn bandwidths(centres: &[f64], total: usize, salt: u64) -> Vec<f64> {
-    let floor = 1.0 / MAX_CLIP.min(total + 2) as f64;
+pub(crate) fn bandwidths(centres: &[f64], narrowest: f64, salt: u64) -> Vec<f64> {
     let mut sorted: Vec<(f64, usize)> = centres.iter().copied().zip(0..).collect();
     let lot = |place: usize| (place as u64 ^ salt).wrapping_mul(MIX);
     sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then_with(|| lot(a.1).cmp(&lot(b.1))));
@@ -52,7 +64,7 @@ pub(crate) fn bandwidths(centres: &[f64], total: usize, salt: u64) -> Vec<f64> {
             (None, None) => centre.max(1.0 - centre),
         };
         if let Some(slot) = sigmas.get_mut(*place) {
-            *slot = sigma.clamp(floor, 1.0);
+            *slot = sigma.clamp(narrowest, 1.0);
         }
     }
     sigmas
@@ -98,17 +110,29 @@ mod tests {
     }
 
     #[test]
+    fn weights_by_rank_are_logarithmic_and_1_on_average() {
+        assert_eq!(by_rank(0), [0.0; 0]);
+        assert_eq!(by_rank(1), [1.0]);
+        // ln 4 - ln 1, ln 4 - ln 2, ln 4 - ln 3: they sum to ln(64 / 6).
+        let want = [4.0_f64, 2.0, 4.0 / 3.0].map(|x| 3.0 * libm::log(x) / libm::log(64.0 / 6.0));
+        for (got, want) in by_rank(3).iter().zip(want) {
+            assert!((got - want).abs() < 1e-14, "{got} {want}");
+        }
+        assert!((by_rank(25).iter().sum::<f64>() - 25.0).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_bandwidth_is_the_larger_gap_to_a_neighbour_within_the_clip() {
         // Sorted 0.1, 0.2, 0.6, 0.9: the ends have one gap each.
-        let sigmas = bandwidths(&[0.6, 0.1, 0.9, 0.2], 4, 0);
+        let sigmas = bandwidths(&[0.6, 0.1, 0.9, 0.2], narrowest(4), 0);
         let want = [0.4, 1.0 / 6.0, 0.3, 0.4];
         for (got, want) in sigmas.iter().zip(want) {
             assert!((got - want).abs() < 1e-15, "{sigmas:?}");
         }
-        assert_eq!(bandwidths(&[0.25], 1, 0), [0.75]);
-        assert_eq!(bandwidths(&[0.5, 0.5, 0.5], 98, 0), [0.01; 3]);
-        assert_eq!(bandwidths(&[0.5, 0.5], 500, 0), [0.01; 2]);
-        assert_eq!(bandwidths(&[], 0, 0), [0.0; 0]);
+        assert_eq!(bandwidths(&[0.25], narrowest(1), 0), [0.75]);
+        assert_eq!(bandwidths(&[0.5, 0.5, 0.5], narrowest(98), 0), [0.01; 3]);
+        assert_eq!(bandwidths(&[0.5, 0.5], narrowest(500), 0), [0.01; 2]);
+        assert_eq!(bandwidths(&[], narrowest(0), 0), [0.0; 0]);
     }
 
     #[test]
@@ -117,7 +141,7 @@ mod tests {
         let mut wide = [0; 6];
         let mut stream = tune_plugin::Stream::new(1);
         for _ in 0..4_000 {
-            let sigmas = bandwidths(&centres, 98, stream.u64());
+            let sigmas = bandwidths(&centres, narrowest(98), stream.u64());
             let winners = |i: &usize| sigmas[*i] == 0.4;
             assert_eq!((0..6).filter(winners).count(), 4);
             (0..6).filter(winners).for_each(|i| wide[i] += 1);

@@ -1,13 +1,14 @@
 //! The searcher `tpe`: the tree-structured Parzen estimator (Bergstra et al., 2011), multivariate,
-//! with the defaults of Optuna 5.
+//! from the defaults of Optuna 5 on.
 //!
 //! In order of the calls: until `n_startup_trials` results are known, random draws. Then the trials
 //! are split into a few good and many bad ones (`history`), a mixture of kernels is fitted to each
-//! set for every block of parameters (`blocks`, `parzen`, `kernel`), candidates are drawn from the
-//! good one, and the candidate is taken whose density is highest in the good one relative to the
-//! bad one.
+//! set for every block of parameters (`blocks`, `pair`, `parzen`, `kernel`), candidates are drawn from
+//! the good one and refined, and the candidate is taken whose density is highest in the good one
+//! relative to the bad one.
 //!
-//! Beside Optuna: failures and values that are no number count as bad; configurations of a discrete
+//! Beside Optuna: kernels of the good set get narrower with all trials, not with the good ones alone, and
+//! weigh by rank, but for one suggestion in five; candidates are refined; failures and values that are no number count as bad; configurations of a discrete
 //! space do not repeat; paused trials teach too; of the bad set only the newest 1,000 have a kernel,
 //! so that the cost of a suggestion is bounded; the cell of a logarithmic whole number k reaches
 //! from k to k + 1, as it is drawn, not from k - 1/2 to k + 1/2.
@@ -15,20 +16,25 @@
 mod blocks;
 mod history;
 mod kernel;
+mod pair;
 mod parzen;
 
 use blocks::Block;
-use history::{History, Split};
-use parzen::{Axis, Coordinate, Mixture};
+use history::History;
+use pair::{Pair, View};
+use parzen::{Axis, Coordinate};
 use tune_plugin::{
     Config, Domain, Failure, Observation, OptionError, Outcome, Proposal, Report, Searcher, Setup,
     Space, Stream, Suggestion, TrialId, TrialState, Used, Value,
 };
 use tune_search::Judge;
 
-/// Kernels of the bad set at most. Their weights have reached 9/10 there, so that older trials would
-/// hardly change it; a suggestion stays near 1 ms at any number of trials.
-const MAX_BAD: usize = 1_000;
+/// Share of the suggestions that look at the good set from afar. Without them a run of a thousand trials
+/// on many peaks stays on one; with twice as many the last decades of one valley are lost.
+const FAR_SHARE: f64 = 0.2;
+/// How far a refined candidate goes from the best one towards a draw: all the way is another draw, and
+/// much less changes nothing.
+const PULL: f64 = 0.5;
 /// How often a repeated configuration is drawn anew before the next unused one is taken in order.
 const ATTEMPTS: u32 = 8;
 /// The same for random draws, which cost next to nothing.
@@ -50,7 +56,7 @@ pub struct Options {
     /// Results before which configurations are drawn at random.
     #[option(default = 10, minimum = 0, maximum = 100000)]
     pub n_startup_trials: u32,
-    /// Candidates among which the most promising is suggested.
+    /// Candidates among which the most promising is suggested; the last third refines the best of the others.
     #[option(default = 24, minimum = 1, maximum = 10000)]
     pub n_ei_candidates: u32,
     /// Share of the trials that count as good, of which there are at most 25.
@@ -80,7 +86,8 @@ pub struct Tpe {
 
 impl Searcher for Tpe {
     const NAME: &'static str = "tpe";
-    const SUMMARY: &'static str = "Tree-structured Parzen estimator, multivariate, as in Optuna 5";
+    const SUMMARY: &'static str =
+        "Tree-structured Parzen estimator, multivariate, closing in by rank";
     type Options = Options;
 
     fn init(setup: &Setup, options: Options) -> Result<Self, Vec<OptionError>> {
@@ -168,31 +175,6 @@ impl Searcher for Tpe {
     }
 }
 
-/// Models of the good and the bad set of a block.
-struct Pair {
-    good: Mixture,
-    bad: Mixture,
-}
-
-impl Pair {
-    fn fit(block: &Block, split: &Split, stream: &mut Stream) -> Self {
-        // Only trials in which the block was active tell something of it.
-        let knows = |row: &&&[f64]| {
-            block
-                .iter()
-                .all(|(place, _)| row.get(*place).is_some_and(|x| !x.is_nan()))
-        };
-        let mut model = |rows: &[&[f64]]| {
-            let rows: Vec<&[f64]> = rows.iter().filter(knows).copied().collect();
-            Mixture::fit(block, &rows, MAX_BAD, stream)
-        };
-        Self {
-            good: model(&split.good),
-            bad: model(&split.bad),
-        }
-    }
-}
-
 impl Tpe {
     /// A trial that another searcher has suggested and that has not ended.
     pub fn adopt(&mut self, trial: TrialId, config: &Config) {
@@ -224,8 +206,13 @@ impl Tpe {
             .history
             .split(self.options.gamma, self.options.constant_liar);
         let stream = &mut self.stream;
+        let view = if stream.unit() < FAR_SHARE {
+            View::Far
+        } else {
+            View::Near
+        };
         let blocks = self.blocks.iter();
-        let pairs: Vec<Pair> = blocks.map(|b| Pair::fit(b, &split, stream)).collect();
+        let pairs: Vec<Pair> = blocks.map(|b| Pair::fit(b, &split, view, stream)).collect();
         let mut config = Config::new();
         for _ in 0..ATTEMPTS {
             config = self.compose(part, &pairs);
@@ -256,23 +243,30 @@ impl Tpe {
         config
     }
 
-    /// Adds the most promising candidate of a block to a configuration. Where one block is the
-    /// whole space, used candidates count only if all are.
+    /// Adds the most promising candidate of a block to a configuration: first draws from the good set,
+    /// the last third between the best one so far and another draw. Where one block is the whole space,
+    /// used candidates count only if all are.
     fn choose(&mut self, part: &Space, block: &Block, pair: &Pair, config: Config) -> Config {
         let alone = self.blocks.len() == 1;
-        let mut best: Option<(bool, f64, Config)> = None;
-        for _ in 0..self.options.n_ei_candidates {
-            let raw = pair.good.sample(&mut self.stream);
+        let mut best: Option<(bool, f64, Vec<f64>, Config)> = None;
+        let candidates = self.options.n_ei_candidates;
+        for step in 0..candidates {
+            let mut raw = pair.good.sample(&mut self.stream);
+            if step >= candidates - candidates / 3
+                && let Some((_, _, best, _)) = &best
+            {
+                pull(&mut raw, best, block, &mut self.stream);
+            }
             let mut candidate = config.clone();
             let mut coordinates = Vec::with_capacity(block.len());
-            for ((place, axis), u) in block.iter().zip(raw) {
+            for ((place, axis), u) in block.iter().zip(&raw) {
                 let (Some(whole), Some(narrow)) = (
                     self.space.parameters().get(*place),
                     part.parameters().get(*place),
                 ) else {
                     continue;
                 };
-                let mut value = from_coordinate(&whole.domain, *axis, u);
+                let mut value = from_coordinate(&whole.domain, *axis, *u);
                 if !narrow.domain.contains(&value) {
                     value = narrow.domain.sample(&mut self.stream);
                 }
@@ -281,14 +275,14 @@ impl Tpe {
             }
             let score = pair.good.log_density(&coordinates) - pair.bad.log_density(&coordinates);
             let is_new = !alone || self.is_new(&candidate);
-            let better = |(old_new, old, _): &(bool, f64, Config)| {
+            let better = |(old_new, old, ..): &(bool, f64, Vec<f64>, Config)| {
                 (is_new, score).partial_cmp(&(*old_new, *old)) == Some(std::cmp::Ordering::Greater)
             };
             if best.as_ref().is_none_or(better) {
-                best = Some((is_new, score, candidate));
+                best = Some((is_new, score, raw, candidate));
             }
         }
-        best.map_or(config, |(_, _, candidate)| candidate)
+        best.map_or(config, |(.., candidate)| candidate)
     }
 
     /// Coordinates by parameter: NaN for inactive ones and values outside their domain.
@@ -302,6 +296,19 @@ impl Tpe {
         };
         let parameters = self.space.parameters().iter();
         parameters.map(|p| at(p).unwrap_or(f64::NAN)).collect()
+    }
+}
+
+/// Pulls a draw towards the best candidate: some coordinates become those of the best one, the more the
+/// higher a share that is drawn first; the other numbers come half way.
+fn pull(draw: &mut [f64], best: &[f64], block: &Block, stream: &mut Stream) {
+    let share = stream.unit();
+    for ((u, best), (_, axis)) in draw.iter_mut().zip(best).zip(block) {
+        if stream.unit() < share {
+            *u = *best;
+        } else if *axis == Axis::Number {
+            *u = (best + PULL * (*u - best)).clamp(0.0, 1.0);
+        }
     }
 }
 

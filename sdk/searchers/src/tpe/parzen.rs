@@ -69,18 +69,15 @@ pub(crate) struct Mixture {
 }
 
 impl Mixture {
-    /// Fits one kernel to each of the newest `cap` rows, which come oldest first. `axes`: where in
-    /// a row the coordinate of each axis stands; categories are their index.
+    /// Fits one kernel to each row, which has a weight. `axes`: where in a row the coordinate of each
+    /// axis stands; categories are their index. `narrowest`: the least standard deviation of numbers.
     pub(crate) fn fit(
         axes: &[(usize, Axis)],
         rows: &[&[f64]],
-        cap: usize,
+        mut weights: Vec<f64>,
+        narrowest: f64,
         stream: &mut Stream,
     ) -> Self {
-        let total = rows.len();
-        let kept = rows.get(total.saturating_sub(cap)..).unwrap_or_default();
-        let ramp = kernel::ramp(total);
-        let mut weights = ramp.get(total - kept.len()..).unwrap_or_default().to_vec();
         weights.push(PRIOR_WEIGHT);
         let sum: f64 = weights.iter().sum();
         for weight in &mut weights {
@@ -90,12 +87,12 @@ impl Mixture {
         let columns = axes
             .iter()
             .map(|(place, axis)| {
-                let values = kept
+                let values = rows
                     .iter()
                     .map(|row| row.get(*place).copied().unwrap_or(0.5));
                 match axis {
                     Axis::Number => {
-                        Column::number(values.collect(), total, stream.u64(), &mut base)
+                        Column::number(values.collect(), narrowest, stream.u64(), &mut base)
                     }
                     Axis::Category(classes) => Column::Category {
                         observed: values.map(|x| x as u32).collect(),
@@ -165,8 +162,8 @@ impl Mixture {
 
 impl Column {
     /// The prior of width 1 in the middle comes last. Adds the constant parts to `base`.
-    fn number(mut centres: Vec<f64>, total: usize, salt: u64, base: &mut [f64]) -> Self {
-        let mut sigmas = kernel::bandwidths(&centres, total, salt);
+    fn number(mut centres: Vec<f64>, narrowest: f64, salt: u64, base: &mut [f64]) -> Self {
+        let mut sigmas = kernel::bandwidths(&centres, narrowest, salt);
         centres.push(0.5);
         sigmas.push(1.0);
         // Most bandwidths are the same, the smallest that is allowed.
@@ -325,10 +322,12 @@ fn log_sum_exp(logs: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn fit(axes: &[Axis], points: &[Vec<f64>], cap: usize) -> Mixture {
+    fn fit(axes: &[Axis], points: &[Vec<f64>]) -> Mixture {
         let axes: Vec<(usize, Axis)> = axes.iter().copied().enumerate().collect();
         let rows: Vec<&[f64]> = points.iter().map(Vec::as_slice).collect();
-        Mixture::fit(&axes, &rows, cap, &mut Stream::new(0))
+        let weights = kernel::ramp(rows.len());
+        let narrowest = kernel::narrowest(rows.len());
+        Mixture::fit(&axes, &rows, weights, narrowest, &mut Stream::new(0))
     }
 
     fn spread_out(n: usize, axes: &[Axis]) -> Vec<Vec<f64>> {
@@ -349,7 +348,7 @@ mod tests {
     fn the_density_of_real_numbers_integrates_to_1() {
         for n in [0, 1, 2, 7, 40] {
             let axes = [Axis::Number];
-            let mixture = fit(&axes, &spread_out(n, &axes), 1_000);
+            let mixture = fit(&axes, &spread_out(n, &axes));
             let steps = 20_000;
             let sum: f64 = (0..steps)
                 .map(|i| (f64::from(i) + 0.5) / f64::from(steps))
@@ -363,7 +362,7 @@ mod tests {
     fn the_masses_of_cells_and_categories_sum_to_1() {
         let axes = [Axis::Number, Axis::Category(3), Axis::Number];
         for n in [0, 1, 5, 200] {
-            let mixture = fit(&axes, &spread_out(n, &axes), 1_000);
+            let mixture = fit(&axes, &spread_out(n, &axes));
             let mut sum = 0.0;
             for i in 0..7 {
                 for class in 0..3 {
@@ -386,7 +385,7 @@ mod tests {
     #[test]
     fn a_density_equals_the_formula_worked_out_by_hand() {
         // Two observations at 0.2 and 0.5 and the prior: weights 1/3, both bandwidths 0.3.
-        let mixture = fit(&[Axis::Number], &[vec![0.2], vec![0.5]], 1_000);
+        let mixture = fit(&[Axis::Number], &[vec![0.2], vec![0.5]]);
         let truncated = |x: f64, mean: f64, sd: f64| {
             let inside = normal::cdf((1.0 - mean) / sd) - normal::cdf(-mean / sd);
             libm::exp(-0.5 * ((x - mean) / sd).powi(2)) / (sd * 2.506_628_274_631_000_5 * inside)
@@ -399,7 +398,7 @@ mod tests {
         }
         // Categories 2, 2, 0 of 3: K = 4, a kernel gives its own (1 + 1/4) / (1 + 3/4).
         let points = [vec![2.0], vec![2.0], vec![0.0]];
-        let mixture = fit(&[Axis::Category(3)], &points, 1_000);
+        let mixture = fit(&[Axis::Category(3)], &points);
         let want = (2.0 * (1.25 / 1.75) + 0.25 / 1.75 + 1.0 / 3.0) / 4.0;
         let got = libm::exp(mixture.log_density(&[Coordinate::Category(2)]));
         assert!((got / want - 1.0).abs() < 1e-14);
@@ -408,7 +407,7 @@ mod tests {
     #[test]
     fn draws_follow_the_density() {
         let axes = [Axis::Number, Axis::Category(3)];
-        let mixture = fit(&axes, &spread_out(6, &axes), 1_000);
+        let mixture = fit(&axes, &spread_out(6, &axes));
         let mut stream = Stream::new(1);
         let mut counts = [[0.0; 3]; 10];
         let n = 100_000;
@@ -427,23 +426,9 @@ mod tests {
     }
 
     #[test]
-    fn only_the_newest_kernels_are_kept_past_the_cap_with_their_weights() {
-        let axes = [Axis::Number];
-        let points = spread_out(300, &axes);
-        let mixture = fit(&axes, &points, 100);
-        assert_eq!(mixture.weights.len(), 101);
-        let ratio = mixture.weights[0] / mixture.weights[99];
-        assert!((ratio - kernel::ramp(300)[200]).abs() < 1e-12);
-        let Column::Number { centres, .. } = &mixture.columns[0] else {
-            panic!("a number");
-        };
-        assert_eq!(centres[0], points[200][0]);
-    }
-
-    #[test]
     fn narrow_cells_weigh_the_same_as_by_their_exact_masses() {
         let axes = [Axis::Number];
-        let mixture = fit(&axes, &spread_out(150, &axes), 1_000);
+        let mixture = fit(&axes, &spread_out(150, &axes));
         let narrow = |x: f64, width: f64| {
             mixture.log_density(&[Coordinate::Cell(x, x + width)]) - libm::log(width)
         };

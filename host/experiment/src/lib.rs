@@ -23,6 +23,7 @@ mod plateau;
 mod plugin;
 mod points;
 mod quantity;
+mod results;
 mod schema;
 mod snapshots;
 mod space;
@@ -36,6 +37,7 @@ pub use plan::{
     DataSource, ExperimentPlan, Grants, HostLimits, LineageOf, Outputs, Snapshots, WarmStart,
 };
 pub use quantity::parse_bytes;
+pub use results::{Recorded, Results};
 pub use schema::json_schema;
 
 /// Longest file in bytes: 1 MiB, some 20,000 lines; a larger one is a mistake.

@@ -6,9 +6,9 @@ mod results;
 
 use std::path::Path;
 
-use tune_core::records::{Config, Ending, Observation, Report};
+use tune_core::records::{Ending, Observation};
 use tune_core::{EnginePlan, Phase};
-use tune_experiment::{ExperimentPlan, Fitting, Misfit};
+use tune_experiment::{ExperimentPlan, Fitting, Misfit, Recorded};
 
 use crate::failure::Failure;
 use crate::history::History;
@@ -19,17 +19,6 @@ use crate::{output, runs_dir};
 const MAX_KNOWN: usize = 10_000;
 /// Results of one source that are listed because they do not fit: enough to see what is wrong.
 const MAX_LISTED: usize = 5;
-
-/// A result as its source tells it.
-#[derive(Clone, Debug)]
-struct Recorded {
-    /// Where it stands in its source: `trial 3`, `line 7`.
-    place: String,
-    /// The whole configuration, or why it cannot be read.
-    config: Result<Config, Misfit>,
-    last: Option<Report>,
-    ending: Ending,
-}
 
 /// What became of the results of one source.
 #[derive(Debug)]
@@ -235,6 +224,8 @@ impl Used {
 
 #[cfg(test)]
 mod tests {
+    use tune_core::records::Config;
+
     use super::*;
 
     #[test]

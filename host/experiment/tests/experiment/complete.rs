@@ -80,6 +80,10 @@ interval = 10
 at_end = false
 max_overhead = 0.5
 disk = "2 GiB"
+
+[searcher.warm_start]
+runs = ["old", "older"]
+csv = ["results.csv", "/elsewhere.csv"]
 "#;
 
 #[test]
@@ -130,6 +134,9 @@ fn every_key_arrives_where_it_belongs() {
     };
     assert_eq!(plan.outputs, outputs);
     assert_eq!(engine.points_to_evaluate.len(), 1);
+    assert_eq!(plan.warm_start.runs, ["old", "older"]);
+    let csv = ["dir/results.csv", "/elsewhere.csv"].map(PathBuf::from);
+    assert_eq!(plan.warm_start.csv, csv);
     assert_eq!(
         (
             engine.space.len(),

@@ -177,15 +177,17 @@ fn five_hundred_parameters<S: Searcher>(options: &str) {
     }
 }
 
-fn ten_thousand_results<S: Searcher>(options: &str) {
+/// 10,000 trials one after another, eight at once. `loops`: the last of them that are really asked
+/// for, where that takes long; the others are told as results from elsewhere.
+fn ten_thousand_trials<S: Searcher>(options: &str, loops: usize) {
     let space = everything();
     let names = Space::new(space.clone()).unwrap();
     let mut search = begin::<S>(&space, 5, options, Told::Wild);
     let mut stream = Stream::new(8);
-    let known: Vec<Observation> = (0..10_000)
+    let known: Vec<Observation> = (loops..10_000)
         .map(|trial| {
             let config = names.sample(&mut stream, &Config::new()).unwrap();
-            let (outcome, _) = search.outcome(trial, &config);
+            let (outcome, _) = search.outcome(trial as TrialId, &config);
             let (last, ending) = (outcome.last, outcome.ending);
             Observation {
                 config,
@@ -197,7 +199,7 @@ fn ten_thousand_results<S: Searcher>(options: &str) {
     known
         .chunks(1_000)
         .for_each(|part| search.searcher.seed_with(part));
-    search.go(4, 2).unwrap();
+    assert_eq!(search.go(loops, 8).unwrap().len(), loops);
 }
 
 fn pinned_keys<S: Searcher>(options: &str) {
@@ -313,6 +315,10 @@ fn a_searcher_that_leaves_the_space_is_caught() {
 /// The same rules for a searcher with these options.
 macro_rules! conformance {
     ($module:ident, $searcher:ty, $options:expr) => {
+        conformance!($module, $searcher, $options, 10_000);
+    };
+    // So many of 10,000 trials are asked for, by one whose suggestions take long.
+    ($module:ident, $searcher:ty, $options:expr, $loops:expr) => {
         mod $module {
             use super::*;
 
@@ -342,8 +348,8 @@ macro_rules! conformance {
             }
 
             #[test]
-            fn ten_thousand_results_are_taken_in() {
-                ten_thousand_results::<$searcher>($options);
+            fn ten_thousand_trials_are_gone_through() {
+                ten_thousand_trials::<$searcher>($options, $loops);
             }
 
             #[test]
@@ -373,13 +379,24 @@ conformance!(random, tune_searcher_random::Random, "{}");
 conformance!(grid, tune_searchers::Grid, r#"{"points": 3}"#);
 conformance!(sobol, tune_searchers::SobolSearch, "{}");
 conformance!(halton, tune_searcher_halton::HaltonSearch, "{}");
-conformance!(tpe, tune_searchers::Tpe, r#"{"n_startup_trials": 4}"#);
+conformance!(
+    tpe,
+    tune_searchers::Tpe,
+    r#"{"n_startup_trials": 4}"#,
+    1_000
+);
 conformance!(
     tpe_one_by_one,
     tune_searchers::Tpe,
-    r#"{"n_startup_trials": 0, "multivariate": false, "on_error": "ignore"}"#
+    r#"{"n_startup_trials": 0, "multivariate": false, "on_error": "ignore"}"#,
+    200
 );
-conformance!(gp, tune_searchers::GpSearch, r#"{"n_startup_trials": 4}"#);
+conformance!(
+    gp,
+    tune_searchers::GpSearch,
+    r#"{"n_startup_trials": 4}"#,
+    6
+);
 conformance!(cmaes, tune_searchers::Cmaes, "{}");
 conformance!(
     cmaes_bipop,
@@ -395,14 +412,15 @@ conformance!(
 conformance!(
     bohb,
     tune_searcher_bohb::Bohb,
-    r#"{"min_points_in_model": 3}"#
+    r#"{"min_points_in_model": 3}"#,
+    40
 );
 conformance!(
     evolution,
     tune_searcher_evolution::Evolution,
     r#"{"population_size": 5, "sample_size": 2}"#
 );
-conformance!(auto, tune_searchers::Auto, "{}");
+conformance!(auto, tune_searchers::Auto, "{}", 300);
 conformance!(
     climber_of_the_guide,
     climber::Climber,

@@ -18,7 +18,10 @@ const ALLOWED: [(&str, &[&str]); 28] = [
     ),
     ("tune-plugin-gpu", &["tune-plugin"]),
     ("tune-core", &["tune-space"]),
-    ("tune-experiment", &["tune-core", "tune-space"]),
+    (
+        "tune-experiment",
+        &["tune-core", "tune-space", "tune-table"],
+    ),
     ("tune-gpu", &[]),
     ("tune-snapshot", &[]),
     ("tune-runtime", &["tune-core", "tune-gpu", "tune-snapshot"]),

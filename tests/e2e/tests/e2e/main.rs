@@ -33,6 +33,7 @@ mod limits;
 mod outcome;
 mod output;
 
+mod points;
 mod population;
 mod power;
 mod regret;

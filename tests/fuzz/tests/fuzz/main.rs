@@ -13,6 +13,7 @@ mod experiment;
 mod instrumentation;
 mod journal;
 mod machine;
+mod results;
 mod run;
 mod snapshot_files;
 mod state;

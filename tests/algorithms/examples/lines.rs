@@ -1,7 +1,8 @@
-//! How long schedulers are, by the measure of the Tune paper: lines of code without blank lines,
-//! comments and tests, of the plugin and of the library items that only it uses.
+//! How long schedulers and searchers are, by the measure of the Tune paper: lines of code without blank
+//! lines, comments and tests, of the plugin and of the library items that only it uses.
 //!
-//! `cargo run -p tune-algorithms --example lines` prints the table that stands in docs/schedulers.md.
+//! `cargo run -p tune-algorithms --example lines` prints the table that stands in docs/schedulers.md,
+//! and the numbers of docs/searchers.md.
 
 #![expect(clippy::print_stdout, reason = "its output")]
 
@@ -49,6 +50,27 @@ fn main() -> io::Result<()> {
             own + library,
             paper.map_or_else(String::new, |(_, lines)| lines.to_string()),
         );
+    }
+    searchers(&root)
+}
+
+/// Of most searchers the plugin is one line, and the algorithm a module of its own; what several stand
+/// on is elsewhere.
+fn searchers(root: &Path) -> io::Result<()> {
+    let library = root.join("sdk/searchers/src");
+    let files = sources(&library)?;
+    println!("\n| | plugin and algorithm |\n|---|---|");
+    for (name, plugin) in sources(&root.join("plugins/searchers"))? {
+        let file = files.iter().find(|(module, _)| *module == name);
+        let of_file = file.map_or(0, |(_, code)| lines(code));
+        let folder = library.join(&name);
+        let modules = if folder.is_dir() {
+            sources(&folder)?
+        } else {
+            Vec::new()
+        };
+        let of_folder: usize = modules.iter().map(|(_, code)| lines(code)).sum();
+        println!("| `{name}` | {} |", lines(&plugin) + of_file + of_folder);
     }
     Ok(())
 }

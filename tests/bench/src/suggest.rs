@@ -12,7 +12,11 @@ use tune_core::records::{
 use tune_core::{Limits, Metering};
 use tune_plugin::{Searcher, parse_options};
 use tune_runtime::SearcherInstance;
-use tune_searchers::{Cmaes, GpSearch, Tpe};
+use tune_searcher_bohb::Bohb;
+use tune_searcher_evolution::Evolution;
+use tune_searcher_halton::HaltonSearch;
+use tune_searcher_random::Random;
+use tune_searchers::{Cmaes, Dehb, GpSearch, Grid, SobolSearch, Tpe};
 
 use crate::python::Python;
 use crate::show;
@@ -30,7 +34,7 @@ const SEED: u64 = 1;
 const METRIC: &str = "loss";
 
 /// Searcher, dimensions, finished trials; whether Optuna is measured too.
-const SIZES: [(&str, u32, u32, bool); 25] = [
+const SIZES: [(&str, u32, u32, bool); 40] = [
     ("tpe", 2, 100, true),
     ("tpe", 2, 1_000, true),
     ("tpe", 2, 10_000, true),
@@ -56,6 +60,22 @@ const SIZES: [(&str, u32, u32, bool); 25] = [
     ("cmaes", 10, 100, false),
     ("cmaes", 10, 10_000, false),
     ("cmaes", 50, 10_000, false),
+    // The rest of the table of docs/searchers.md.
+    ("random", 10, 100, false),
+    ("random", 10, 10_000, false),
+    ("grid", 10, 100, false),
+    ("grid", 10, 10_000, false),
+    ("sobol", 10, 100, false),
+    ("sobol", 10, 10_000, false),
+    ("halton", 10, 100, false),
+    ("halton", 10, 10_000, false),
+    ("evolution", 10, 100, false),
+    ("evolution", 10, 10_000, false),
+    ("bohb", 10, 100, false),
+    ("bohb", 10, 1_000, false),
+    ("bohb", 10, 10_000, false),
+    ("dehb", 10, 100, false),
+    ("dehb", 10, 10_000, false),
 ];
 
 /// One that suggests.
@@ -161,11 +181,22 @@ struct Times {
 }
 
 fn times(stage: &Stage, name: &str, dims: u32, trials: u32) -> Result<Times> {
-    let setup = setup(dims);
+    let mut setup = setup(dims);
+    if name == "grid" {
+        // Points of a real parameter are an option without a default.
+        setup.options = r#"{"points": 5}"#.to_owned();
+    }
     let mut native: Box<dyn Side> = match name {
         "tpe" => native::<Tpe>(&setup)?,
         "gp" => native::<GpSearch>(&setup)?,
         "cmaes" => native::<Cmaes>(&setup)?,
+        "random" => native::<Random>(&setup)?,
+        "grid" => native::<Grid>(&setup)?,
+        "sobol" => native::<SobolSearch>(&setup)?,
+        "halton" => native::<HaltonSearch>(&setup)?,
+        "evolution" => native::<Evolution>(&setup)?,
+        "bohb" => native::<Bohb>(&setup)?,
+        "dehb" => native::<Dehb>(&setup)?,
         _ => bail!("no library {name}"),
     };
     let plugin = stage.plugin(name, Metering::Fuel)?;

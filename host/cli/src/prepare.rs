@@ -116,6 +116,8 @@ pub(crate) fn new_run(
             PluginKind::Scheduler => plan.scheduler.0 = name,
         }
     }
+    let allowed = allowed_and_asked(experiment, &chosen);
+    plan.virtual_cost = allowed.virtual_cost;
     let mut wrong = Vec::new();
     wrong.extend(
         chosen
@@ -181,8 +183,8 @@ pub(crate) fn new_run(
         })
         .collect();
     let grants = Grants {
-        artifact: experiment.grants.artifact,
-        virtual_cost: experiment.grants.virtual_cost,
+        artifact: allowed.artifact,
+        virtual_cost: allowed.virtual_cost,
         directories,
     };
     let prepared = assemble(plan, chosen, sets, &hashes, grants, plugin_files, runtime)?;
@@ -365,6 +367,28 @@ fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagn
     }
 }
 
+/// What the file allows and the trainable asks for by its manifest. What it does not ask for is told.
+fn allowed_and_asked(experiment: &ExperimentPlan, chosen: &[Chosen]) -> tune_experiment::Grants {
+    let both = |allowed: bool, grant: &str| {
+        let asked = asks_for(chosen, grant);
+        if allowed && !asked {
+            output::note(&not_asked(experiment, &format!("the grant `{grant}`")));
+        }
+        allowed && asked
+    };
+    tune_experiment::Grants {
+        artifact: both(experiment.grants.artifact, "artifact"),
+        virtual_cost: both(experiment.grants.virtual_cost, "virtual-cost"),
+    }
+}
+
+fn not_asked(experiment: &ExperimentPlan, what: &str) -> String {
+    format!(
+        "note: {} does not ask for {what} in its manifest and does not get it",
+        experiment.engine.trainable
+    )
+}
+
 /// Opens the directories of the file, if the trainable asks for them: it gets what both sides say.
 fn grant_directories(
     experiment: &ExperimentPlan,
@@ -375,10 +399,7 @@ fn grant_directories(
     let mut directories = Directories::new();
     if !reads_directories(chosen) {
         if !experiment.directories.is_empty() {
-            output::note(&format!(
-                "note: {} does not ask for a directory and gets none",
-                experiment.engine.trainable
-            ));
+            output::note(&not_asked(experiment, "the grant `directory`"));
         }
         return directories;
     }
@@ -399,16 +420,14 @@ fn grant_directories(
 
 /// Whether the trainable asks for directories by its manifest.
 pub(crate) fn reads_directories(chosen: &[Chosen]) -> bool {
-    let mut trainables = chosen
+    asks_for(chosen, "directory")
+}
+
+fn asks_for(chosen: &[Chosen], grant: &str) -> bool {
+    chosen
         .iter()
-        .filter(|one| one.kind == PluginKind::Trainable);
-    trainables.any(|one| {
-        one.inspection
-            .manifest
-            .grants
-            .iter()
-            .any(|g| g == "directory")
-    })
+        .filter(|one| one.kind == PluginKind::Trainable)
+        .any(|one| one.inspection.manifest.grants.iter().any(|g| g == grant))
 }
 
 pub(crate) fn directory_role(name: &str) -> String {

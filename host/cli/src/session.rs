@@ -313,7 +313,8 @@ impl Session<'_> {
 /// the run, or null if it has finished.
 pub(crate) fn print_json(path: &Path, elapsed: Duration) -> Result<(), Failure> {
     let history = History::read(path)?;
-    let mut value = tune_report::run_json(&history.view);
+    let granted = Settings::from_header(&history.header)?.granted_list(&history.header.plugins);
+    let mut value = tune_report::run_json(&history.view, &granted);
     if let Some(object) = value.as_object_mut() {
         object.insert("elapsed_s".to_owned(), json!(elapsed.as_secs_f64()));
         let resume = (history.view.status != "finished").then(|| runs_dir::resume_command(path));

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tune_experiment::{DataSource, ExperimentPlan, Grants, HostLimits, Outputs, Snapshots};
+use tune_experiment::{DataSource, ExperimentPlan, HostLimits, Outputs, Snapshots};
 use tune_report::clean;
 use tune_runner::{RunOptions, SnapshotPolicy};
+use tune_runtime::Grants;
 use tune_store::{Header, PluginRecord, RunDir};
 
 use crate::args::MachineArgs;
@@ -60,11 +61,8 @@ impl Settings {
         experiment: &ExperimentPlan,
         seed_drawn: bool,
         plugins: Vec<(String, PathBuf)>,
+        granted: &Grants,
     ) -> Self {
-        let Grants {
-            artifact,
-            virtual_cost,
-        } = experiment.grants;
         let Outputs {
             json,
             csv,
@@ -81,8 +79,8 @@ impl Settings {
                 .collect(),
             data: places(&experiment.data),
             directories: places(&experiment.directories),
-            grant_artifact: artifact,
-            grant_virtual_cost: virtual_cost,
+            grant_artifact: granted.artifact,
+            grant_virtual_cost: granted.virtual_cost,
             outputs: outputs
                 .iter()
                 .filter(|(wanted, _)| *wanted)
@@ -96,15 +94,14 @@ impl Settings {
         }
     }
 
-    /// What the trainable was granted, in one line; none: nothing.
-    pub(crate) fn granted(&self, records: &[PluginRecord]) -> Option<String> {
-        let mut granted: Vec<String> = Vec::new();
-        for (is, word) in [
+    /// What the trainable was granted: what the file allows and the trainable asks for.
+    pub(crate) fn granted_list(&self, records: &[PluginRecord]) -> Vec<String> {
+        let named = [
             (self.grant_artifact, "artifact"),
             (self.grant_virtual_cost, "virtual-cost"),
-        ] {
-            granted.extend(is.then(|| word.to_owned()));
-        }
+        ];
+        let named = named.into_iter().filter(|(is, _)| *is);
+        let mut granted: Vec<String> = named.map(|(_, word)| word.to_owned()).collect();
         for record in records {
             granted.extend(match record.role.split_once(':') {
                 Some(("data", name)) => Some(format!("data {name}")),
@@ -112,6 +109,12 @@ impl Settings {
                 _ => None,
             });
         }
+        granted
+    }
+
+    /// The same in one line; none: nothing.
+    pub(crate) fn granted(&self, records: &[PluginRecord]) -> Option<String> {
+        let granted = self.granted_list(records);
         (!granted.is_empty()).then(|| format!("granted: {}", clean(&granted.join(", "))))
     }
 

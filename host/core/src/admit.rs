@@ -63,7 +63,8 @@ pub(crate) fn admit(
             plan,
             FailureKind::Grant,
             "it reported a cost, which is not granted",
-            "add `virtual-cost = true` to [grants]",
+            "a plugin has what its manifest asks for and the file allows with `virtual-cost = true` in \
+             [grants]",
         ));
     }
     let mut full = Report {

@@ -14,9 +14,10 @@ use crate::{Comparison, ReportView, RunView, TrialStatus, TrialView};
 /// "counts", "best", "trials", "clones"}`; `parent` is null or `{"run", "trial", "iteration"}`, what
 /// the run is a fork of; `best` as of [`best_json`], each trial as of [`trial_json`] without reports,
 /// each clone `{"sequence", "trial", "at", "source", "iteration", "changes"}`; a change is `{"name",
-/// "before", "after"}`; and `"usage"`: `{"searcher", "scheduler"}`, each as of [`usage_json`].
+/// "before", "after"}`; `"granted"`: a list of what the trainable was granted, such as `"artifact"` or
+/// `"data digits"`; and `"usage"`: `{"searcher", "scheduler"}`, each as of [`usage_json`].
 #[must_use]
-pub fn run_json(run: &RunView) -> Value {
+pub fn run_json(run: &RunView, granted: &[String]) -> Value {
     let counts = run.counts();
     let objective = run.objective.as_ref();
     json!({
@@ -43,6 +44,7 @@ pub fn run_json(run: &RunView) -> Value {
             "interrupted": counts.interrupted,
         },
         "best": best_json(run, Scope::All),
+        "granted": granted,
         "trials": run
             .trials
             .iter()

@@ -408,7 +408,7 @@ mod tests {
     fn clones_and_lineages_are_in_the_json_forms() {
         let run = run();
         assert_eq!(
-            run_json(&run)["clones"][0],
+            run_json(&run, &[])["clones"][0],
             serde_json::json!({
                 "sequence": 4, "trial": 1, "at": 1, "source": 0, "iteration": 2,
                 "changes": [{ "name": "lr", "before": 0.1, "after": 0.12 }],

@@ -357,7 +357,7 @@ mod tests {
                 "lineage": [{ "trial": 1, "from": 0, "to": 1, "changes": [] }],
             })
         );
-        let json = run_json(&run);
+        let json = run_json(&run, &[]);
         assert_eq!(json["counts"]["failed"], 1);
         assert_eq!(json["mode"], "max");
         assert_eq!(

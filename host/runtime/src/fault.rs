@@ -192,7 +192,10 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
         return (
             FailureKind::Grant,
             format!("it uses `{grant}`, which is not granted"),
-            format!("add `{grant} = true` to [grants]"),
+            format!(
+                "a plugin has what its manifest asks for and the file allows with \
+                 `{grant} = true` in [grants]"
+            ),
         );
     }
     if let Some(changed) = error.downcast_ref::<Changed>() {

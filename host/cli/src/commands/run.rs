@@ -38,7 +38,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
     if let Some(warning) = warm_start::warning(&prepared.plan, learns) {
         output::note(&warning);
     }
-    let settings = Settings::of(&experiment, seed_drawn, prepared.plugin_files.clone());
+    let settings = Settings::of(
+        &experiment,
+        seed_drawn,
+        prepared.plugin_files.clone(),
+        &prepared.parts.grants,
+    );
     let options = session::options(&prepared.plan, &settings, args.machine)?;
     let header = Header {
         format: tune_store::FORMAT,

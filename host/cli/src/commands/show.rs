@@ -27,7 +27,8 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Verdict, Failure> {
 fn show_run(path: &Path, history: &History, args: &ShowArgs) -> Result<(), Failure> {
     let view = &history.view;
     if args.format.is_json() {
-        return Ok(output::json(&tune_report::run_json(view))?);
+        let granted = Settings::from_header(&history.header)?.granted_list(&history.header.plugins);
+        return Ok(output::json(&tune_report::run_json(view, &granted))?);
     }
     let page = Page::of_stdout();
     let reason = view.reason.lines().next().unwrap_or_default();

@@ -24,6 +24,7 @@ mod examples;
 mod experiment;
 mod failures;
 mod forks;
+mod grants;
 mod guests;
 mod hostile;
 mod importances;

@@ -28,8 +28,7 @@ fn lab() -> Lab {
 
 fn experiment(does: &str) -> Experiment {
     Experiment::of(GUEST)
-        // Fuel alone counts the same in every run.
-        .top("max_t = 2\nslots = 4\nmetering = \"fuel\"")
+        .top("max_t = 2\nslots = 4")
         .space(&format!("does = {does:?}"))
         .table(GRANT)
 }
@@ -175,7 +174,7 @@ fn who_does_not_ask_gets_none() {
     let lab = lab();
     let noop = Experiment::of(tune_test_artifacts::TRIAL_NOOP).table(GRANT);
     let said = lab.run(&noop, &[]).exits(0);
-    said.says(&["does not ask for a directory"]);
+    said.says(&["does not ask for the grant `directory`"]);
     assert!(!lab.tune(&["show", "exp"]).stdout.contains("granted"));
 }
 

@@ -1,0 +1,74 @@
+//! What a trainable is granted: what its manifest asks for and the experiment file allows, and
+//! nothing that only one of the two says. Directories are in `guests::trial::trial_files`.
+
+use std::fs;
+
+use crate::{experiment::Experiment, lab::Lab};
+
+const ALL: &str = "[grants]\nartifact = true\nvirtual-cost = true";
+
+/// The trainable that writes artifacts, with a manifest that does not ask for them.
+fn that_does_not_ask() -> Vec<u8> {
+    let asking = b"[\"artifact\"]";
+    let mut bytes = fs::read(tune_test_artifacts::TRIAL_ARTIFACTS).unwrap();
+    let at = bytes
+        .windows(asking.len())
+        .position(|window| window == asking)
+        .unwrap();
+    bytes[at..at + asking.len()].copy_from_slice(b"[          ]");
+    bytes
+}
+
+#[test]
+fn what_both_say_is_granted_and_what_only_the_file_says_is_not() {
+    let lab = Lab::new();
+    let experiment = Experiment::of(tune_test_artifacts::TRIAL_ARTIFACTS).table(ALL);
+    lab.run(&experiment, &[]).exits(0).says(&[
+        "granted: artifact",
+        "does not ask for the grant `virtual-cost` in its manifest and does not get it",
+    ]);
+    assert_eq!(lab.show("exp")["granted"], serde_json::json!(["artifact"]));
+    let shown = lab.tune(&["show", "exp"]).exits(0).stdout;
+    assert!(shown.contains("granted: artifact\n"), "{shown}");
+    // What it may use it still may when its run goes on.
+    lab.tune(&["resume", "exp", "--trials", "5"]).exits(0);
+    assert_eq!(lab.statuses("exp"), ["finished"; 5]);
+}
+
+#[test]
+fn a_trainable_that_does_not_ask_gets_nothing_though_the_file_allows_all() {
+    let lab = Lab::new();
+    let experiment = Experiment::of(tune_test_artifacts::TRIAL_NOOP).table(ALL);
+    let said = lab.run(&experiment, &[]).exits(0);
+    assert!(!said.stderr.contains("granted:"), "{said}");
+    said.says(&["the grant `artifact`", "the grant `virtual-cost`"]);
+    assert_eq!(lab.show("exp")["granted"], serde_json::json!([]));
+}
+
+#[test]
+fn an_artifact_that_the_manifest_does_not_ask_for_ends_its_trial() {
+    let lab = Lab::new();
+    lab.write("mine.wasm", that_does_not_ask());
+    let experiment = Experiment::of("./mine.wasm").table(ALL);
+    let said = lab.run(&experiment, &[]).exits(1);
+    assert_eq!(lab.statuses("exp"), ["grant"; 4], "{said}");
+    let story = lab.trial("exp", 0)["failure"].as_str().unwrap().to_owned();
+    for part in ["`artifact`, which is not granted", "manifest", "[grants]"] {
+        assert!(story.contains(part), "no {part:?} in {story}");
+    }
+}
+
+#[test]
+fn a_cost_that_the_manifest_does_not_ask_for_ends_its_trial() {
+    let lab = Lab::new();
+    let experiment = Experiment::of(tune_test_artifacts::HOSTILE_TRAINABLE)
+        .space("hostile = \"cost_without_grant\"")
+        .table(ALL);
+    // It asks for data too.
+    lab.write("numbers/a.bin", [1]);
+    let experiment = experiment.table("[[data]]\nname = \"numbers\"\npath = \"numbers\"");
+    lab.run(&experiment, &[]).exits(1);
+    assert_eq!(lab.statuses("exp"), ["grant"; 4]);
+    let granted = &lab.show("exp")["granted"];
+    assert_eq!(*granted, serde_json::json!(["artifact", "data numbers"]));
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tune_core::Metering;
-use tune_snapshot::{HostMemory, Tracking};
+use tune_snapshot::{HostMemory, Stacks, Tracking};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, OptLevel, Strategy, WasmBacktraceDetails};
 
@@ -65,6 +65,7 @@ pub(crate) fn config(metering: Metering, strict: bool, tracking: Tracking) -> Co
         .cranelift_nan_canonicalization(strict)
         // Memory that can be snapshotted: host-owned, with what it holds at first mapped beforehand.
         .with_host_memory(Arc::new(HostMemory::new(tracking)))
+        .with_host_stack(Arc::new(Stacks::default()))
         .memory_init_cow(false)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(CALL_STACK_BYTES)

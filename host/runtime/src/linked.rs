@@ -20,6 +20,9 @@ pub(crate) struct Linked {
     /// Where the state of an instance lies; none if it is out of reach.
     pub(crate) layout: Option<Layout>,
     pub(crate) snapshotable: Snapshotable,
+    /// Its manifest says that no result can change what it answers. It is told none: a call into the sandbox
+    /// costs more than all else that a short step does.
+    pub(crate) ignores_results: bool,
 }
 
 impl Linked {

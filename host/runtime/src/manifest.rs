@@ -39,6 +39,8 @@ pub struct Manifest {
     pub bounds_regret: bool,
     /// A searcher that gives trials budgets of their own.
     pub budgets: bool,
+    /// No result can change what it answers: it is told none. A plugin that does not say so is told all.
+    pub ignores_results: bool,
 }
 
 impl Default for Manifest {
@@ -58,6 +60,7 @@ impl Default for Manifest {
             learns: false,
             bounds_regret: false,
             budgets: false,
+            ignores_results: false,
         }
     }
 }
@@ -129,6 +132,7 @@ mod tests {
         );
         let read = Manifest::read(&[br#"{"name":"tpe","learns":true,"new":1}"#.to_vec()]).unwrap();
         assert_eq!((read.name.as_str(), read.learns), ("tpe", true));
+        assert!(!read.ignores_results);
     }
 
     #[test]

@@ -131,6 +131,7 @@ impl Plugin {
             component: inspection.hash,
             layout,
             snapshotable: inspection.snapshot.clone(),
+            ignores_results: inspection.manifest.ignores_results,
         };
         Ok(Self {
             shared: Arc::new(Shared {

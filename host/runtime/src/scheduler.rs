@@ -120,12 +120,15 @@ impl SchedulerInstance {
         })
     }
 
-    /// Tells a report of a trial that could go on.
+    /// Tells a report of a trial that could go on; one that ignores results has nothing to say of it.
     pub fn on_result(
         &mut self,
         trial: TrialId,
         report: &Report,
     ) -> Result<Vec<Action>, Box<PluginFault>> {
+        if self.instance.linked.ignores_results {
+            return Ok(Vec::new());
+        }
         let report = to_guest::report(report);
         self.actions("on-result", async |guest, store| {
             guest.call_on_result(store, trial, &report).await

@@ -118,13 +118,16 @@ impl SearcherInstance {
         })
     }
 
-    /// Tells a result.
+    /// Tells a result, as the two below: of one that ignores them, nothing.
     pub fn observe(
         &mut self,
         trial: TrialId,
         report: &Report,
         state: TrialState,
     ) -> Result<(), Box<PluginFault>> {
+        if self.instance.linked.ignores_results {
+            return Ok(());
+        }
         let (report, state) = (to_guest::report(report), to_guest::trial_state(state));
         self.call("observe", async |guest, store| {
             guest.call_observe(store, trial, &report, state).await
@@ -133,6 +136,9 @@ impl SearcherInstance {
 
     /// Tells that a trial ended.
     pub fn complete(&mut self, trial: TrialId, outcome: &Outcome) -> Result<(), Box<PluginFault>> {
+        if self.instance.linked.ignores_results {
+            return Ok(());
+        }
         let outcome = to_guest::outcome(outcome);
         self.call("complete", async |guest, store| {
             guest.call_complete(store, trial, &outcome).await
@@ -141,6 +147,9 @@ impl SearcherInstance {
 
     /// Tells earlier results, at most 1,000 a call: the caller cuts the list.
     pub fn seed_with(&mut self, known: &[Observation]) -> Result<(), Box<PluginFault>> {
+        if self.instance.linked.ignores_results {
+            return Ok(());
+        }
         let known: Vec<_> = known.iter().map(to_guest::observation).collect();
         self.call("seed-with", async |guest, store| {
             guest.call_seed_with(store, &known).await

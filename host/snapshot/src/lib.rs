@@ -1,5 +1,5 @@
 //! What snapshots of a running component need: a pass over its bytes before they are compiled, and
-//! linear memory that the host owns.
+//! linear memory that the host owns; and the stacks on which guests run.
 //!
 //! The home of unsafe code: nowhere else does the host touch guest memory. It reads and writes no
 //! files.
@@ -21,6 +21,7 @@ mod plan;
 mod region;
 mod root;
 mod runs;
+mod stack;
 mod survey;
 mod tracking;
 mod view;
@@ -33,6 +34,7 @@ pub use image::{Image, ImageBuilder};
 pub use instrument::{INSTRUMENTATION_VERSION, Instrumented, instrument};
 pub use layout::{HandleKind, Layout, MemoryLayout, ValKind};
 pub use memory::{Collected, Collector, HostMemory};
+pub use stack::Stacks;
 pub use survey::{InstrumentError, Item, Outside, Snapshotable, Survey, features};
 pub use tracking::Tracking;
 pub use view::{Captured, MemoryView};

@@ -18,6 +18,7 @@ pub struct Manifest {
     learns: bool,
     bounds_regret: bool,
     budgets: bool,
+    ignores_results: bool,
     pauses: bool,
     clones: bool,
     changes_config: bool,
@@ -36,6 +37,7 @@ impl Manifest {
             learns: false,
             bounds_regret: false,
             budgets: false,
+            ignores_results: false,
             pauses: false,
             clones: false,
             changes_config: false,
@@ -56,6 +58,7 @@ impl Manifest {
     pub const fn of_searcher<T: Searcher>() -> Self {
         let mut manifest = Self::new(T::NAME, T::SUMMARY, T::Options::SCHEMA);
         manifest.learns = T::LEARNS;
+        manifest.ignores_results = !T::LEARNS;
         manifest.bounds_regret = T::BOUNDS_REGRET;
         manifest.budgets = T::BUDGETS;
         manifest.clones = T::CLONES;
@@ -66,6 +69,7 @@ impl Manifest {
     #[must_use]
     pub const fn of_scheduler<T: Scheduler>() -> Self {
         let mut manifest = Self::new(T::NAME, T::SUMMARY, T::Options::SCHEMA);
+        manifest.ignores_results = T::IGNORES_RESULTS;
         manifest.pauses = T::PAUSES;
         manifest.clones = T::CLONES;
         manifest.changes_config = T::CHANGES_CONFIG;
@@ -115,6 +119,8 @@ impl Manifest {
             .truth(self.bounds_regret)
             .raw(",\"budgets\":")
             .truth(self.budgets)
+            .raw(",\"ignores_results\":")
+            .truth(self.ignores_results)
             .raw(",\"pauses\":")
             .truth(self.pauses)
             .raw(",\"clones\":")

@@ -19,6 +19,9 @@ pub trait Scheduler: Sized + 'static {
     const CLONES: bool = false;
     /// It changes configurations in mid-training. By default false.
     const CHANGES_CONFIG: bool = false;
+    /// No report of a trial that could go on can change what it answers, now or later: `on_result` is not
+    /// called. By default false.
+    const IGNORES_RESULTS: bool = false;
     /// What a `[scheduler]` table may hold; [`crate::NoOptions`] if nothing.
     type Options: PluginOptions;
 
@@ -33,8 +36,8 @@ pub trait Scheduler: Sized + 'static {
         Vec::new()
     }
 
-    /// Called for every report of a trial that could go on. It goes on if no action names it. By
-    /// default nothing.
+    /// Called for every report of a trial that could go on, unless it ignores results. It goes on if
+    /// no action names it. By default nothing.
     fn on_result(&mut self, _trial: TrialId, _report: &Report) -> Vec<Action> {
         Vec::new()
     }

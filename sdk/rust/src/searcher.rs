@@ -15,7 +15,8 @@ pub trait Searcher: Sized + 'static {
     /// One sentence for lists of plugins.
     const SUMMARY: &'static str;
     /// It models results by their configurations, so that a scheduler which changes configurations
-    /// in mid-training would mislead it. By default true.
+    /// in mid-training would mislead it. If false, neither reports nor ends of trials nor earlier
+    /// results can change what it suggests, and it is told none of them. By default true.
     const LEARNS: bool = true;
     /// It answers `regret_bound` once it knows enough, so that a plan may stop by regret. By default
     /// false.
@@ -42,14 +43,14 @@ pub trait Searcher: Sized + 'static {
     /// The suggestion is asked again; three errors in a row stop the run.
     fn suggest(&mut self, trial: TrialId, pinned: &Config) -> Result<Suggestion, Failure>;
 
-    /// Called for every report that is handed over. By default nothing.
+    /// Called for every report that is handed over, if it learns. By default nothing.
     fn observe(&mut self, _trial: TrialId, _report: &Report, _state: TrialState) {}
 
-    /// Called once when a trial has ended. By default nothing.
+    /// Called once when a trial has ended, if it learns. By default nothing.
     fn complete(&mut self, _trial: TrialId, _outcome: &Outcome) {}
 
     /// Results that no trial of this run has, at most 1,000 a call: before the first `suggest`, and
-    /// under `ask-tell` whenever a result from elsewhere is told. By default nothing.
+    /// under `ask-tell` whenever a result from elsewhere is told; if it learns. By default nothing.
     fn seed_with(&mut self, _known: &[Observation]) {}
 
     /// Bound on how much better than the best result any result could be, in units of the first

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Places made before the first entry is seen: no more than a large space has, whatever is announced.
+const MOST_AT_ONCE: usize = 1_024;
 
 /// One value of a configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,9 +99,24 @@ impl From<&str> for Value {
 }
 
 /// Dotted names to values, active parameters only, sorted by name.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Config(BTreeMap<String, Value>);
+///
+/// A sorted list, not a tree: configurations are small, and are copied, compared and gone through far
+/// more often than changed. Written and read as the map that it is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(from = "BTreeMap<String, Value>")]
+pub struct Config(Vec<(String, Value)>);
+
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl From<BTreeMap<String, Value>> for Config {
+    fn from(map: BTreeMap<String, Value>) -> Self {
+        Self(map.into_iter().collect())
+    }
+}
 
 impl Config {
     /// An empty configuration.
@@ -110,7 +128,8 @@ impl Config {
     /// The value of a parameter, if it is active.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        let place = self.place(name).ok()?;
+        self.0.get(place).map(|(_, value)| value)
     }
 
     /// Bytes of all names and values: a text counts its length, every other value 8.
@@ -128,17 +147,39 @@ impl Config {
 
     /// Sets a parameter and returns what it was before.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
-        self.0.insert(name.into(), value.into())
+        let (name, value) = (name.into(), value.into());
+        match self.place(&name) {
+            Ok(place) => {
+                let (_, known) = self.0.get_mut(place)?;
+                Some(std::mem::replace(known, value))
+            }
+            Err(place) => {
+                self.0.insert(place, (name, value));
+                None
+            }
+        }
+    }
+
+    /// Where a name is, or belongs.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        // Names mostly come in their order.
+        match self.0.last() {
+            Some((last, _)) if last.as_str() < name => Err(self.0.len()),
+            _ => self
+                .0
+                .binary_search_by(|(known, _)| known.as_str().cmp(name)),
+        }
     }
 
     /// Removes a parameter.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name)
+        let place = self.place(name).ok()?;
+        Some(self.0.remove(place).1)
     }
 
     /// Names and values in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(k, v)| (k.as_str(), v))
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// The number of active parameters.
@@ -190,13 +231,18 @@ fn nest(root: &mut serde_json::Map<String, serde_json::Value>, name: &str, value
 
 impl FromIterator<(String, Value)> for Config {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(iter: I) -> Self {
-        Self(iter.into_iter().collect())
+        let iter = iter.into_iter();
+        let mut config = Self(Vec::with_capacity(iter.size_hint().0.min(MOST_AT_ONCE)));
+        for (name, value) in iter {
+            config.insert(name, value);
+        }
+        config
     }
 }
 
 impl IntoIterator for Config {
     type Item = (String, Value);
-    type IntoIter = std::collections::btree_map::IntoIter<String, Value>;
+    type IntoIter = std::vec::IntoIter<(String, Value)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
@@ -209,5 +255,50 @@ impl std::fmt::Display for Config {
             write!(f, "{}{name}={value}", if i == 0 { "" } else { " " })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(names: &[&str]) -> Config {
+        let values = names.iter().zip(0i64..);
+        values.map(|(n, i)| ((*n).to_owned(), i.into())).collect()
+    }
+
+    fn names(config: &Config) -> Vec<&str> {
+        config.iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn names_are_in_order_however_they_came() {
+        let mut config = config(&["lr", "a.b", "z", "a"]);
+        assert_eq!(names(&config), ["a", "a.b", "lr", "z"]);
+        assert_eq!(config.insert("m", 7.0), None);
+        assert_eq!(names(&config), ["a", "a.b", "lr", "m", "z"]);
+        assert_eq!(config.get("m"), Some(&Value::Number(7.0)));
+        assert_eq!(config.get("n"), None);
+    }
+
+    #[test]
+    fn a_name_stands_once_with_its_last_value() {
+        let mut config = config(&["b", "a", "b"]);
+        assert_eq!(config.len(), 2);
+        assert_eq!(config.insert("b", true), Some(Value::Integer(2)));
+        assert_eq!(config.remove("b"), Some(Value::Boolean(true)));
+        assert_eq!(config.remove("b"), None);
+        assert_eq!(names(&config), ["a"]);
+    }
+
+    #[test]
+    fn it_is_written_and_read_as_a_map() {
+        let config = config(&["b", "a"]);
+        let map: BTreeMap<String, Value> = config.clone().into_iter().collect();
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(json, serde_json::to_string(&map).unwrap());
+        assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
+        let unordered = r#"{"b":{"Integer":0},"a":{"Integer":1},"a":{"Integer":1}}"#;
+        assert_eq!(serde_json::from_str::<Config>(unordered).unwrap(), config);
     }
 }

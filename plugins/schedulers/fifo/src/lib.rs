@@ -1,9 +1,7 @@
 //! The scheduler `fifo`: every trial runs to its end, in the order of creation.
 
-use tune_plugin::{
-    Action, Config, Creation, NoOptions, OptionError, Scheduler, Setup, TrialId, Turn,
-    schedule::Queue,
-};
+use tune_plugin::{Action, Config, Creation, NoOptions, OptionError};
+use tune_plugin::{Scheduler, Setup, TrialId, Turn, schedule::Queue};
 
 /// The queue is all there is.
 pub struct Fifo(Queue);
@@ -11,6 +9,7 @@ pub struct Fifo(Queue);
 impl Scheduler for Fifo {
     const NAME: &'static str = "fifo";
     const SUMMARY: &'static str = "Every trial runs to its end, in the order of creation";
+    const IGNORES_RESULTS: bool = true;
     type Options = NoOptions;
 
     fn init(_: &Setup, _: NoOptions) -> Result<Self, Vec<OptionError>> {

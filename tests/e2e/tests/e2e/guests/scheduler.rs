@@ -1,4 +1,5 @@
-//! Schedulers that fail stop the run, which can be resumed; what was reported before stays.
+//! Schedulers that fail stop the run, which can be resumed; what was reported before stays. Those that ignore
+//! results are told none.
 
 use tune_test_artifacts::foreach_scheduler;
 
@@ -23,6 +24,24 @@ fn stops(scheduler: &str, parts: &[&str]) -> Lab {
     assert_eq!(run["status"], "stopped");
     assert_eq!(run["counts"]["running"], 0);
     lab
+}
+
+mod scheduler_deaf {
+    use super::*;
+
+    #[test]
+    fn is_told_no_result_and_the_run_ends_well() {
+        let lab = Lab::new();
+        let experiment = Experiment::of(tune_test_artifacts::TRIAL_STEPS)
+            .trials(3)
+            .top("max_t = 5")
+            .table(&format!(
+                "[scheduler]\nplugin = {:?}",
+                tune_test_artifacts::SCHEDULER_DEAF
+            ));
+        lab.run(&experiment, &[]).exits(0);
+        assert_eq!(lab.trial("exp", 2)["iterations"], 5);
+    }
 }
 
 mod scheduler_idles {

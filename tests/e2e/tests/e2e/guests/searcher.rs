@@ -1,4 +1,5 @@
-//! Searchers that fail stop the run, which can be resumed; what was reported before stays.
+//! Searchers that fail stop the run, which can be resumed; what was reported before stays. Those that do
+//! not learn are told nothing.
 
 use tune_test_artifacts::foreach_searcher;
 
@@ -21,6 +22,21 @@ fn stops(searcher: &str, parts: &[&str]) {
     let run = lab.show("exp");
     assert_eq!(run["status"], "stopped");
     assert_eq!(run["counts"]["running"], 0);
+}
+
+mod searcher_deaf {
+    use super::*;
+
+    #[test]
+    fn is_told_nothing_of_trials_and_the_run_ends_well() {
+        let lab = Lab::new();
+        let experiment = Experiment::branin(4).named("exp").table(&format!(
+            "[searcher]\nplugin = {:?}",
+            tune_test_artifacts::SEARCHER_DEAF
+        ));
+        lab.run(&experiment, &[]).exits(0);
+        assert_eq!(lab.trial("exp", 3)["status"], "finished");
+    }
 }
 
 mod searcher_outside_space {

@@ -373,6 +373,7 @@ mod tests {
             order: Order::Deterministic,
             metering: Metering::Fuel,
             virtual_cost: false,
+            gpu: None,
             max_failures: 0,
             retry_seed: RetrySeed::Same,
             limits: Limits::default(),

@@ -9,6 +9,7 @@ mod conversation;
 mod data;
 mod failure;
 mod feed;
+mod gpu;
 mod history;
 mod lineage;
 mod machine;

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use tune_core::{EnginePlan, OwnLimits};
-use tune_runtime::{DataSets, Directories, Grants, PluginKind, Runtime};
+use tune_runtime::{DataSets, Directories, GpuGrant, Grants, PluginKind, Runtime};
 use tune_store::Header;
 
 use crate::catalog::Catalog;
 use crate::data;
 use crate::failure::Failure;
+use crate::gpu;
 use crate::history::{History, start_digest};
 use crate::prepare::{
     Chosen, Prepared, assemble, data_role, directory_role, limits_of, reads_directories, rejected,
@@ -77,7 +78,7 @@ pub(crate) fn old_run(
     let found = search.found;
     let files = settings.plugins.clone();
     let plan = history.plan.clone();
-    let grants = granted(settings, directories);
+    let grants = granted(settings, directories, gpu::grant(plan.gpu, &chosen));
     let mut prepared = assemble(plan, chosen, sets, &hashes, grants, files, runtime)?;
     // The chain began with what the run began with, whatever goes on with it.
     prepared.digest = start_digest(&history.plan, &history.header.plugins)?;
@@ -140,15 +141,8 @@ pub(crate) fn forked(
     }
     let (sets, mut hashes) = old.data()?;
     let directories = old.directories(&chosen, &mut hashes)?;
-    let prepared = assemble(
-        plan,
-        chosen,
-        sets,
-        &hashes,
-        granted(settings, directories),
-        files,
-        runtime,
-    )?;
+    let grants = granted(settings, directories, gpu::grant(plan.gpu, &chosen));
+    let prepared = assemble(plan, chosen, sets, &hashes, grants, files, runtime)?;
     let checked = prepared.parts.check(&prepared.plan);
     checked.map_err(|(role, error)| {
         Failure::usage(format!("the {role} does not start: {}", error.details()))
@@ -156,10 +150,11 @@ pub(crate) fn forked(
     Ok(prepared)
 }
 
-fn granted(settings: &Settings, directories: Directories) -> Grants {
+fn granted(settings: &Settings, directories: Directories, gpu: Option<GpuGrant>) -> Grants {
     Grants {
         artifact: settings.grant_artifact,
         virtual_cost: settings.grant_virtual_cost,
+        gpu,
         directories,
     }
 }

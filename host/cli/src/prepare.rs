@@ -20,7 +20,7 @@ use crate::compatibility::{self, Named};
 use crate::failure::Failure;
 use crate::history::start_digest;
 use crate::output;
-use crate::{args, data, lineage, machine};
+use crate::{args, data, gpu, lineage, machine};
 
 /// A run that can begin or go on.
 pub(crate) struct Prepared {
@@ -118,6 +118,7 @@ pub(crate) fn new_run(
     }
     let allowed = allowed_and_asked(experiment, &chosen);
     plan.virtual_cost = allowed.virtual_cost;
+    plan.gpu = plan.gpu.filter(|_| allowed.gpu);
     let mut wrong = Vec::new();
     wrong.extend(
         chosen
@@ -185,6 +186,7 @@ pub(crate) fn new_run(
     let grants = Grants {
         artifact: allowed.artifact,
         virtual_cost: allowed.virtual_cost,
+        gpu: gpu::grant(plan.gpu, &chosen),
         directories,
     };
     let prepared = assemble(plan, chosen, sets, &hashes, grants, plugin_files, runtime)?;
@@ -341,6 +343,8 @@ fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagn
             "log" => {}
             "artifact" if experiment.grants.artifact => {}
             "virtual-cost" if experiment.grants.virtual_cost => {}
+            gpu::REQUIRED if experiment.grants.gpu => {}
+            gpu::OPTIONAL => {}
             "data" if !experiment.data.is_empty() => {}
             "directory" if !experiment.directories.is_empty() => {}
             "directory" => refuse(
@@ -353,7 +357,7 @@ fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagn
                 format!("`{name}` reads data, and the experiment grants none"),
                 "write [[data]] with the name and the path of what it may read",
             ),
-            "artifact" | "virtual-cost" => refuse(
+            "artifact" | "virtual-cost" | gpu::REQUIRED => refuse(
                 "grants",
                 format!("`{name}` wants the grant `{grant}`"),
                 &format!("write [grants] and {grant} = true, if you trust it with that"),
@@ -370,7 +374,8 @@ fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagn
 /// What the file allows and the trainable asks for by its manifest. What it does not ask for is told.
 fn allowed_and_asked(experiment: &ExperimentPlan, chosen: &[Chosen]) -> tune_experiment::Grants {
     let both = |allowed: bool, grant: &str| {
-        let asked = asks_for(chosen, grant);
+        let asked = asks_for(chosen, grant)
+            || grant == gpu::REQUIRED && asks_for(chosen, gpu::OPTIONAL);
         if allowed && !asked {
             output::note(&not_asked(experiment, &format!("the grant `{grant}`")));
         }
@@ -379,6 +384,7 @@ fn allowed_and_asked(experiment: &ExperimentPlan, chosen: &[Chosen]) -> tune_exp
     tune_experiment::Grants {
         artifact: both(experiment.grants.artifact, "artifact"),
         virtual_cost: both(experiment.grants.virtual_cost, "virtual-cost"),
+        gpu: both(experiment.grants.gpu, gpu::REQUIRED),
     }
 }
 

@@ -107,6 +107,7 @@ pub(crate) fn options(
     }
     let wanted = machine.threads.or(settings.threads);
     let threads = wanted.map_or_else(machine::cores, |threads| threads as usize);
+    let threads = threads.min(crate::gpu::trials_at_once(settings.gpu_share));
     Ok(RunOptions {
         time_budget: settings.time_budget,
         snapshots: settings.snapshot_policy(),

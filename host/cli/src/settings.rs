@@ -39,6 +39,13 @@ pub(crate) struct Settings {
     pub(crate) grant_artifact: bool,
     /// The trainable reports its own cost.
     pub(crate) grant_virtual_cost: bool,
+    /// The trainable may compute on a GPU: the adapter at the beginning, for people. Its decisions can
+    /// be repeated on the same one only.
+    #[serde(default)]
+    pub(crate) gpu_adapter: Option<String>,
+    /// The share of the GPU that one trial asks for; runs from before there was one have none.
+    #[serde(default)]
+    pub(crate) gpu_share: Option<f64>,
     /// Files for other tools: "json", "csv", "tensorboard".
     pub(crate) outputs: Vec<String>,
     /// Running time of the whole run.
@@ -81,6 +88,8 @@ impl Settings {
             directories: places(&experiment.directories),
             grant_artifact: granted.artifact,
             grant_virtual_cost: granted.virtual_cost,
+            gpu_adapter: granted.gpu.is_some().then(crate::gpu::adapter),
+            gpu_share: granted.gpu.is_some().then_some(experiment.gpu_share),
             outputs: outputs
                 .iter()
                 .filter(|(wanted, _)| *wanted)
@@ -102,6 +111,11 @@ impl Settings {
         ];
         let named = named.into_iter().filter(|(is, _)| *is);
         let mut granted: Vec<String> = named.map(|(_, word)| word.to_owned()).collect();
+        if let Some(adapter) = &self.gpu_adapter {
+            granted.push(format!(
+                "gpu, on {adapter}: decisions can be repeated on the same adapter only"
+            ));
+        }
         for record in records {
             granted.extend(match record.role.split_once(':') {
                 Some(("data", name)) => Some(format!("data {name}")),

@@ -44,6 +44,7 @@ pub fn plan_digest(plan: &EnginePlan, ingredients: &[Ingredient]) -> [u8; 32] {
 fn without_wall(limits: &mut Limits) {
     limits.wall_per_step = std::time::Duration::ZERO;
     limits.wall_per_trial = std::time::Duration::ZERO;
+    limits.gpu.without_time();
 }
 
 /// Room for the link before and a report of some metrics.

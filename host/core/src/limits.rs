@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::GpuLimits;
+
 /// Bounds on one trial, and on the searcher and the scheduler of a run.
 ///
 /// Fuel is roughly one unit a wasm instruction: 1 billion is 0.2 to 0.5 s of compute.
@@ -55,6 +57,9 @@ pub struct Limits {
     /// older than this limit.
     #[serde(default = "suggestion_bytes", skip_serializing_if = "is_default")]
     pub suggestion_bytes: u64,
+    /// Of the GPU, with the grant `gpu`. By default its defaults; then they are not in the digest.
+    #[serde(default, skip_serializing_if = "GpuLimits::is_default")]
+    pub gpu: GpuLimits,
 }
 
 /// Every configuration is kept in memory and in the journal, and told to every plugin: a thousand
@@ -113,6 +118,7 @@ impl Default for Limits {
             artifact_count: 64,
             component_bytes: 64 << 20,
             suggestion_bytes: suggestion_bytes(),
+            gpu: GpuLimits::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tune_space::{Config, Constraint, Objective, Observation, Parameter, Report, Setup};
 
-use crate::{Limits, OwnLimits, Plateaus, seeds};
+use crate::{GpuCosts, Limits, OwnLimits, Plateaus, seeds};
 
 /// Version of the engine's rules and constants: digests of different versions cannot be compared.
 pub const PLAN_FORMAT: u32 = 2;
@@ -137,6 +137,9 @@ pub struct EnginePlan {
     pub metering: Metering,
     /// Trials report their own virtual cost.
     pub virtual_cost: bool,
+    /// What GPU work costs; none: no GPU is granted, and nothing of it is in the digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuCosts>,
     /// Retries of a trial after irreproducible failures.
     pub max_failures: u32,
     /// Seed of a retry.

@@ -22,6 +22,10 @@ pub struct Usage {
     pub artifact_bytes: u64,
     /// Artifact files.
     pub artifact_count: u32,
+    /// Buffers of the GPU.
+    pub gpu_buffer_bytes: u64,
+    /// Time for which the GPU was busy, in microseconds.
+    pub gpu_busy_us: u64,
 }
 
 /// The most that a searcher or scheduler used in one call.
@@ -66,6 +70,8 @@ impl Usage {
             | raise(&mut self.log_bytes, now.log_bytes)
             | raise(&mut self.artifact_bytes, now.artifact_bytes)
             | raise(&mut self.artifact_count, now.artifact_count)
+            | raise(&mut self.gpu_buffer_bytes, now.gpu_buffer_bytes)
+            | raise(&mut self.gpu_busy_us, now.gpu_busy_us)
     }
 }
 

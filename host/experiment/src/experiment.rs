@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tune_core::{EnginePlan, Metering, Order, RetrySeed};
+use tune_core::{EnginePlan, GpuCosts, Metering, Order, RetrySeed};
 
 use crate::{
     data, directory, goal,
@@ -149,6 +149,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
     let directories = directory::read(&root, source.file_name, log);
     let outputs = machine::outputs(&root, log);
     let threads = machine::threads(&root, log);
+    let gpu_share = machine::gpu_share(&root, grants.gpu, log);
     let snapshots = snapshots::read(&root, log);
     if !log.is_empty() {
         return None;
@@ -172,6 +173,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
             order: rules.order,
             metering: rules.metering,
             virtual_cost: grants.virtual_cost,
+            gpu: grants.gpu.then(GpuCosts::default),
             max_failures,
             retry_seed: retry_seed.unwrap_or(RetrySeed::Same),
             limits,
@@ -196,6 +198,7 @@ pub(crate) fn interpret(node: &Node, source: &Source<'_>, log: &mut Log) -> Opti
         host_limits,
         run_memory,
         threads,
+        gpu_share,
         seed_given: seed.is_some(),
         metering_given: metering.is_some(),
         file_name: source.file_name.to_owned(),

@@ -81,7 +81,7 @@ const FUEL_FLOOR: u64 = 1_000;
 const FUEL_CEILING: u64 = 1_000_000_000_000_000_000;
 
 /// Every limit on what plugins do, in the order of the reference.
-pub(crate) const ROWS: [Row<Limits>; 21] = [
+pub(crate) const ROWS: [Row<Limits>; 32] = [
     Row {
         key: "fuel_per_step",
         own: Own::Neither,
@@ -213,6 +213,83 @@ pub(crate) const ROWS: [Row<Limits>; 21] = [
         own: Own::Both,
         doc: "Names and values of one configuration that a searcher suggests or a scheduler sets; a text counts its length, every other value 8.",
         field: Field::Size(64..=(1 << 30), |l| &mut l.suggestion_bytes),
+    },
+    Row {
+        key: "gpu_buffers",
+        own: Own::Neither,
+        doc: "Bytes of all GPU buffers and open reads of one trial, with the grant `gpu`, as all `gpu_` limits.",
+        field: Field::Size((1 << 20)..=(1 << 40), |l| &mut l.gpu.buffer_bytes),
+    },
+    Row {
+        key: "gpu_buffer",
+        own: Own::Neither,
+        doc: "Bytes of one GPU buffer. Every adapter has 128 MiB; one that has less than this is not used.",
+        field: Field::Size((1 << 20)..=(16 << 30), |l| &mut l.gpu.one_buffer_bytes),
+    },
+    Row {
+        key: "gpu_objects",
+        own: Own::Neither,
+        doc: "GPU objects and open reads of one trial at once.",
+        field: Field::Small(1..=1_000_000, |l| &mut l.gpu.objects),
+    },
+    Row {
+        key: "gpu_shader_bytes",
+        own: Own::Neither,
+        doc: "Bytes of WGSL of all shader modules of one trial.",
+        field: Field::Size(1_024..=(64 << 20), |l| &mut l.gpu.shader_bytes),
+    },
+    Row {
+        key: "gpu_commands_per_submit",
+        own: Own::Neither,
+        doc: "Commands of one GPU submission.",
+        field: Field::Small(1..=10_000_000, |l| &mut l.gpu.commands_per_submit),
+    },
+    Row {
+        key: "gpu_workgroups_per_submit",
+        own: Own::Neither,
+        doc: "Workgroups of one GPU submission.",
+        field: Field::Count(1..=1_000_000_000_000, |l| &mut l.gpu.workgroups_per_submit),
+    },
+    Row {
+        key: "gpu_submissions_in_flight",
+        own: Own::Neither,
+        doc: "GPU submissions of one trial that are not done; the next one waits.",
+        field: Field::Small(1..=1_024, |l| &mut l.gpu.submissions_in_flight),
+    },
+    Row {
+        key: "gpu_transfer_per_step",
+        own: Own::Neither,
+        doc: "Bytes that one step may write to and read from the GPU.",
+        field: Field::Size((1 << 10)..=(1 << 50), |l| {
+            &mut l.gpu.transfer_bytes_per_step
+        }),
+    },
+    Row {
+        key: "gpu_time_per_submission",
+        own: Own::Neither,
+        doc: "Time of one GPU submission, and of compiling one shader; not reproducible.",
+        field: Field::Time(
+            Duration::from_millis(100)..=Duration::from_secs(3_600),
+            |l| &mut l.gpu.time_per_submission,
+        ),
+    },
+    Row {
+        key: "gpu_time_per_step",
+        own: Own::Neither,
+        doc: "Time for which the GPU is busy in one step; not reproducible.",
+        field: Field::Time(
+            Duration::from_millis(100)..=Duration::from_secs(7 * 86_400),
+            |l| &mut l.gpu.time_per_step,
+        ),
+    },
+    Row {
+        key: "gpu_time_per_trial",
+        own: Own::Neither,
+        doc: "Time for which the GPU is busy in all steps of a trial; not reproducible.",
+        field: Field::Time(
+            Duration::from_millis(100)..=Duration::from_secs(365 * 86_400),
+            |l| &mut l.gpu.time_per_trial,
+        ),
     },
 ];
 

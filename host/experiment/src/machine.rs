@@ -12,6 +12,10 @@ use crate::{
 
 /// Trial threads at most: above, threads only wait for each other.
 pub(crate) const MAX_THREADS: u32 = 4_096;
+/// What a trial asks for if the file does not say: nobody else computes on it meanwhile.
+const WHOLE_GPU: f64 = 1.0;
+/// A hundred trials at once.
+const MIN_GPU_SHARE: f64 = 0.01;
 /// Ten years; a longer budget is a slip of the pen.
 const MAX_BUDGET: Duration = Duration::from_secs(10 * 365 * 86_400);
 
@@ -69,9 +73,10 @@ pub(crate) fn grants(root: &Item<'_>, log: &mut Log) -> Grants {
         match key {
             "artifact" => grants.artifact = item.flag(log).unwrap_or_default(),
             "virtual-cost" => grants.virtual_cost = item.flag(log).unwrap_or_default(),
-            "gpu" | "workers" => {
+            "gpu" => grants.gpu = item.flag(log).unwrap_or_default(),
+            "workers" => {
                 item.not_yet(
-                    "remove it; grants are artifact, directory and virtual-cost",
+                    "remove it; grants are artifact, directory, gpu and virtual-cost",
                     log,
                 );
             }
@@ -106,15 +111,37 @@ pub(crate) fn threads(root: &Item<'_>, log: &mut Log) -> Option<u32> {
         return None;
     }
     table.only(&["threads", "workers", "gpu"], log);
-    for key in ["workers", "gpu"] {
-        if let Some(item) = table.get(key) {
-            item.not_yet("remove it: a trial has one thread", log);
-        }
+    if let Some(item) = table.get("workers") {
+        item.not_yet("remove it: a trial has one thread", log);
     }
     let threads = table
         .get("threads")?
         .whole(1..=i128::from(MAX_THREADS), log)?;
     u32::try_from(threads).ok()
+}
+
+/// `gpu` of `[resources]`: the share of the GPU that a trial asks for.
+pub(crate) fn gpu_share(root: &Item<'_>, granted: bool, log: &mut Log) -> f64 {
+    let item = root.get("resources").and_then(|table| table.get("gpu"));
+    let Some(item) = item else {
+        return WHOLE_GPU;
+    };
+    if !granted {
+        let what = "a share of the GPU is asked for, and none is granted";
+        item.error(what, "write [grants] and gpu = true, or remove it", log);
+    }
+    match item.number(log) {
+        Some(share) if (MIN_GPU_SHARE..=WHOLE_GPU).contains(&share) => share,
+        Some(_) => {
+            item.error(
+                "a trial asks for 0.01 to 1 GPU",
+                "write gpu = 0.25 for four trials at once, or gpu = 1",
+                log,
+            );
+            WHOLE_GPU
+        }
+        None => WHOLE_GPU,
+    }
 }
 
 /// `time_budget`.

@@ -26,6 +26,8 @@ pub struct Grants {
     pub artifact: bool,
     /// Report its own virtual cost.
     pub virtual_cost: bool,
+    /// Compute on a GPU.
+    pub gpu: bool,
 }
 
 /// Which files are derived from the journal. All true by default.
@@ -153,6 +155,9 @@ pub struct ExperimentPlan {
     pub run_memory: Option<u64>,
     /// Trial threads; none: as many as the machine has cores.
     pub threads: Option<u32>,
+    /// The share of the GPU that one trial asks for, above 0 and at most 1: trials that compute at once
+    /// ask for no more than one GPU together. 1 unless the file says otherwise.
+    pub gpu_share: f64,
     /// The file gives the seed; else it is the one that the caller drew.
     pub seed_given: bool,
     /// The file chooses the metering; else the caller may lower it for plugins that it trusts.

@@ -251,6 +251,7 @@ fn tables() -> Value {
                         }
                     ]
                 },
+                "gpu": { "type": "boolean", "default": false, "description": "Compute on a GPU. Decisions are then reproducible on the same adapter only." },
                 "virtual-cost": { "type": "boolean", "default": false, "description": "Report its own virtual cost." }
             }
         },
@@ -259,7 +260,8 @@ fn tables() -> Value {
             "additionalProperties": false,
             "description": "What the run uses of the machine; never changes results.",
             "properties": {
-                "threads": { "type": "integer", "minimum": 1, "maximum": MAX_THREADS, "description": "Trial threads. By default as many as there are cores." }
+                "threads": { "type": "integer", "minimum": 1, "maximum": MAX_THREADS, "description": "Trial threads. By default as many as there are cores." },
+                "gpu": { "type": "number", "minimum": 0.01, "maximum": 1, "default": 1, "description": "The share of the GPU that one trial asks for, with the grant `gpu`." }
             }
         },
         "snapshots": snapshots(),

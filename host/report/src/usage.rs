@@ -185,6 +185,23 @@ pub fn trial_limits(limits: &Limits, used: &TrialUse) -> Vec<LimitUse> {
             limits.artifact_count.into(),
         ),
     ]);
+    // Most trials use none: two lines of zeros would only be in the way.
+    if used.instance.gpu_buffer_bytes > 0 {
+        all.extend([
+            of(
+                "gpu_buffers",
+                Bytes,
+                used.instance.gpu_buffer_bytes,
+                limits.gpu.buffer_bytes,
+            ),
+            of(
+                "gpu_time_per_step",
+                Micros,
+                used.instance.gpu_busy_us,
+                micros(limits.gpu.time_per_step),
+            ),
+        ]);
+    }
     all
 }
 

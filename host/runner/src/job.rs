@@ -160,7 +160,8 @@ fn deadline(limits: &Limits, used: Duration) -> (Duration, &'static str) {
 
 /// `limit`: what a wall deadline came from.
 fn failed(mut fault: Box<PluginFault>, limit: &str) -> Failed {
-    if fault.kind == FailureKind::Deadline {
+    // A deadline of the GPU says which it was.
+    if fault.kind == FailureKind::Deadline && !fault.message.contains("(gpu_") {
         fault.message.push_str(&format!(" ({limit})"));
         fault.hint = format!("raise `{limit}` in [limits], or make a step do less");
     }

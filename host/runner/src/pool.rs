@@ -37,7 +37,7 @@ impl Pool {
         used: u64,
     ) {
         drop(self.take(trial));
-        let memory_bytes = instance.memory_bytes();
+        let memory_bytes = instance.resident_bytes();
         self.memory_bytes = self.memory_bytes.saturating_add(memory_bytes);
         let rested = Rested {
             instance,

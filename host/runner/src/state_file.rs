@@ -10,6 +10,9 @@ use tune_store::{
     ChunkStore, Memory, NewSnapshot, Purpose, Since, SnapshotInfo, SnapshotKey, StoreError,
 };
 
+/// A page of wasm.
+const MAX_ROUNDING: u64 = 64 << 10;
+
 /// Why a snapshot of the chunk store is of no use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
@@ -53,13 +56,13 @@ pub(crate) fn write(
     extras: Extras<'_>,
 ) -> Result<SnapshotInfo, StoreError> {
     let header = postcard::to_allocvec(snapshot.header()).unwrap_or_default();
-    let contents: Vec<_> = snapshot.memories().iter().map(Content).collect();
+    let contents: Vec<_> = snapshot.images().into_iter().map(Content).collect();
     let memories: Vec<_> = contents.iter().map(|c| c as &dyn Memory).collect();
     let changed: Vec<_> = match extras.earlier {
         Some((_, earlier)) => snapshot
-            .memories()
-            .iter()
-            .zip(earlier.memories())
+            .images()
+            .into_iter()
+            .zip(earlier.images())
             .map(|(now, then)| now.changed_since(then))
             .collect(),
         None => Vec::new(),
@@ -90,7 +93,14 @@ pub(crate) fn read(chunks: &ChunkStore, id: u64, limits: &Limits) -> Result<Snap
     let header = read_header(chunks, id)?;
     let lens = chunks.memory_lens(id)?;
     let bytes = lens.iter().fold(0_u64, |sum, len| sum.saturating_add(*len));
-    let limit = limits.memory_bytes;
+    // The bytes on the GPU are rounded up to a page of wasm, and are checked with what they are of.
+    let on_gpu = match header.gpu_bytes() {
+        0 => MAX_ROUNDING,
+        bytes => bytes
+            .min(limits.gpu.buffer_bytes)
+            .saturating_add(MAX_ROUNDING),
+    };
+    let limit = limits.memory_bytes.saturating_add(on_gpu);
     if bytes > limit {
         return Err(Unreadable::TooLarge { bytes, limit });
     }

@@ -9,6 +9,7 @@ wasmtime::component::bindgen!({
             import tune:plugin/log@0.1.0;
             import tune:plugin/data@0.1.0;
             import tune:plugin/artifact@0.1.0;
+            import tune:plugin/gpu@0.1.0;
             export tune:plugin/trainable@0.1.0;
             export tune:plugin/portable-state@0.1.0;
             export tune:plugin/searcher@0.1.0;
@@ -21,4 +22,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use exports::tune::plugin::{portable_state, scheduler, searcher, trainable};
-pub(crate) use tune::plugin::{artifact, data, log, types};
+pub(crate) use tune::plugin::{artifact, data, gpu, log, types};

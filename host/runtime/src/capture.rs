@@ -60,6 +60,7 @@ impl<G> Instance<G> {
             memories.push(captured.image);
             dirty_bytes += captured.dirty_bytes;
         }
+        let gpu = live.store.data_mut().gpu.capture()?;
         let data = live.store.data();
         Ok(Snapshot::new(Parts {
             component: linked.component,
@@ -67,6 +68,7 @@ impl<G> Instance<G> {
             handles: data.ledger.state(),
             store: data.state(),
             memories,
+            gpu,
             dirty_bytes,
         }))
     }
@@ -97,6 +99,7 @@ impl<G> Instance<G> {
         };
         state.check(&self.linked, limits)?;
         state.check_files(&live.store.data().files)?;
+        live.store.data_mut().gpu.restore(state.gpu())?;
         live.restore(self.linked.layout()?, state)?;
         self.measure_memory(&live.store);
         self.live = Some(live);

@@ -10,7 +10,7 @@ use tune_snapshot::{HostMemory, Stacks, Tracking};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, OptLevel, Strategy, WasmBacktraceDetails};
 
-use crate::bindings::{artifact, data, log};
+use crate::bindings::{artifact, data, gpu, log};
 use crate::store::StoreData;
 use crate::wasi;
 
@@ -97,6 +97,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<StoreData>> {
     log::add_to_linker::<_, HasSelf<StoreData>>(&mut linker, |data| data)?;
     data::add_to_linker::<_, HasSelf<StoreData>>(&mut linker, |data| data)?;
     artifact::add_to_linker::<_, HasSelf<StoreData>>(&mut linker, |data| data)?;
+    gpu::add_to_linker::<_, HasSelf<StoreData>>(&mut linker, |data| data)?;
     Ok(linker)
 }
 

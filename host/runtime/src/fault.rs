@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tune_core::records::FailureKind;
 use tune_core::{PluginFault, Usage};
+use tune_gpu::Ended;
 use tune_snapshot::HostMemoryError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -12,6 +13,7 @@ use wasmtime_wasi::I32Exit;
 use crate::control::Interrupted;
 use crate::drive::HostPanic;
 use crate::from_guest::{BadValue, message};
+use crate::gpu::{GpuEnded, NoGpu};
 use crate::inspect::PluginKind;
 use crate::limiter::LimitHit;
 use crate::tree::Changed;
@@ -205,6 +207,16 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
             "leave granted directories as they are while a run goes on; begin a new run",
         );
     }
+    if let Some(NoGpu(why)) = error.downcast_ref() {
+        return of(
+            FailureKind::Grant,
+            format!("it needs a GPU: {}", message(why)),
+            "`tune-host doctor` lists the adapters of this machine",
+        );
+    }
+    if let Some(GpuEnded(ended)) = error.downcast_ref() {
+        return gpu_ended(ended, limits);
+    }
     if let Some(panic) = error.downcast_ref::<HostPanic>() {
         return of(
             FailureKind::HostBug,
@@ -253,6 +265,34 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
 pub(crate) fn host_memory(error: &HostMemoryError) -> (FailureKind, String, String) {
     let hint = "use fewer threads, or lower `memory` in [limits]".to_owned();
     (FailureKind::HostMemory, error.to_string(), hint)
+}
+
+/// Kind, message and hint of what ended GPU work.
+fn gpu_ended(ended: &Ended, limits: &str) -> (FailureKind, String, String) {
+    let text = message(&ended.to_string());
+    match ended {
+        Ended::OutOfMemory(_) => (
+            FailureKind::HostMemory,
+            text,
+            "let fewer trials compute at once (`gpu` in [resources]), or use smaller buffers"
+                .to_owned(),
+        ),
+        Ended::Deadline { name, .. } => (
+            FailureKind::Deadline,
+            text,
+            format!("raise `{name}` in {limits}, or submit less at once"),
+        ),
+        Ended::Lost(_) | Ended::Interrupted => (
+            FailureKind::DeviceLost,
+            text,
+            "drivers give up devices whose work takes too long; see the system's log".to_owned(),
+        ),
+        Ended::Bug(_) => (
+            FailureKind::HostBug,
+            text,
+            "a defect of tune-host or of the driver: please report it".to_owned(),
+        ),
+    }
 }
 
 fn trapped(trap: Trap, scene: &Scene<'_>) -> (FailureKind, String, String) {

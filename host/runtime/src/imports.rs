@@ -74,11 +74,32 @@ pub(crate) fn check_imports(imports: &[Import]) -> Result<(), LoadError> {
 }
 
 /// Interfaces of our package that a plugin can import, with their functions.
-const CONTRACT: [(&str, &[&str]); 4] = [
+const CONTRACT: [(&str, &[&str]); 5] = [
     ("types", &[]),
     ("log", &["write"]),
     ("data", &["entries", "size", "read"]),
     ("artifact", &["write", "append"]),
+    (
+        "gpu",
+        &[
+            "adapter-info",
+            "limits",
+            "usage",
+            "create-buffer",
+            "create-shader-module",
+            "create-bind-group-layout",
+            "create-pipeline-layout",
+            "create-compute-pipeline",
+            "get-bind-group-layout",
+            "create-bind-group",
+            "destroy",
+            "write-buffer",
+            "submit",
+            "wait",
+            "start-read",
+            "finish-read",
+        ],
+    ),
 ];
 
 /// Interfaces of WASI that the host has.

@@ -194,6 +194,13 @@ impl<G> Instance<G> {
         self.control.publish_burned(self.burned);
     }
 
+    /// Bytes of buffers on the GPU.
+    pub(crate) fn gpu_bytes(&self) -> u64 {
+        self.live
+            .as_ref()
+            .map_or(0, |live| live.store.data().gpu.bytes())
+    }
+
     pub(crate) fn measure_memory(&mut self, store: &Store<StoreData>) {
         self.memory_bytes = store.data().limiter.memory_bytes();
         self.usage = store.data().usage();

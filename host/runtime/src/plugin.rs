@@ -13,6 +13,7 @@ use crate::control::Control;
 use crate::data::DataSets;
 use crate::engines::EngineLevel;
 use crate::fault::Identity;
+use crate::gpu::GpuGrant;
 use crate::inspect::{Inspection, PluginKind};
 use crate::linked::Linked;
 use crate::load_error::{LoadError, LoadProblem};
@@ -33,6 +34,8 @@ pub struct Grants {
     pub artifact: bool,
     /// It may say what a step costs; one tick is then a microsecond of its clocks.
     pub virtual_cost: bool,
+    /// It may compute on a GPU.
+    pub gpu: Option<GpuGrant>,
     /// It may read them through `wasi:filesystem`.
     pub directories: Directories,
 }
@@ -344,6 +347,7 @@ pub(crate) fn decider_parts<'a>(
     static NOTHING: Grants = Grants {
         artifact: false,
         virtual_cost: false,
+        gpu: None,
         directories: Directories::new(),
     };
     StoreParts {

@@ -18,7 +18,7 @@ use crate::snapshot_error::SnapshotError;
 use crate::store::StoreState;
 
 /// What this host writes; another one is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Fuel of a step can differ between versions of it; held equal to `Cargo.lock` by a test.
 const WASMTIME: &str = "48.0.8";
 /// Bytes of the version in a header.
@@ -32,7 +32,7 @@ const MAX_MEMORY_BYTES: u64 = 4 << 30;
 const PAGE: u64 = 64 << 10;
 
 /// Everything of a snapshot but the content of its memories: small.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotHeader {
     format: u32,
     instrumentation: u32,
@@ -43,6 +43,8 @@ pub struct SnapshotHeader {
     store: StoreState,
     memories: Vec<u64>,
     dirty_bytes: u64,
+    /// Of the GPU; its bytes are in an image behind those of the memories.
+    gpu: Option<tune_gpu::State>,
 }
 
 impl SnapshotHeader {
@@ -56,6 +58,12 @@ impl SnapshotHeader {
     #[must_use]
     pub fn wasmtime(&self) -> &str {
         &self.wasmtime
+    }
+
+    /// Bytes of buffers on the GPU.
+    #[must_use]
+    pub fn gpu_bytes(&self) -> u64 {
+        self.gpu.as_ref().map_or(0, tune_gpu::State::content_bytes)
     }
 
     /// Bytes of each linear memory.
@@ -75,6 +83,8 @@ pub struct Snapshot {
 struct Shared {
     header: SnapshotHeader,
     memories: Vec<Image>,
+    /// The bytes of the GPU's state.
+    gpu: Option<Image>,
 }
 
 /// What a snapshot is made of.
@@ -84,11 +94,13 @@ pub(crate) struct Parts {
     pub(crate) handles: Handles,
     pub(crate) store: StoreState,
     pub(crate) memories: Vec<Image>,
+    pub(crate) gpu: Option<(tune_gpu::State, Image)>,
     pub(crate) dirty_bytes: u64,
 }
 
 impl Snapshot {
     pub(crate) fn new(parts: Parts) -> Self {
+        let (state, gpu) = parts.gpu.unzip();
         let header = SnapshotHeader {
             format: FORMAT,
             instrumentation: INSTRUMENTATION_VERSION,
@@ -99,10 +111,15 @@ impl Snapshot {
             store: parts.store,
             memories: parts.memories.iter().map(Image::byte_len).collect(),
             dirty_bytes: parts.dirty_bytes,
+            gpu: state,
         };
         let memories = parts.memories;
         Self {
-            shared: Arc::new(Shared { header, memories }),
+            shared: Arc::new(Shared {
+                header,
+                memories,
+                gpu,
+            }),
         }
     }
 
@@ -111,7 +128,10 @@ impl Snapshot {
     ///
     /// # Errors
     /// Another format or instrumentation; a header that contradicts itself or the memories.
-    pub fn from_parts(header: SnapshotHeader, memories: Vec<Image>) -> Result<Self, SnapshotError> {
+    pub fn from_parts(
+        header: SnapshotHeader,
+        mut memories: Vec<Image>,
+    ) -> Result<Self, SnapshotError> {
         let damaged = |what: &str| Err(SnapshotError::Damaged(what.to_owned()));
         if header.format != FORMAT || header.instrumentation != INSTRUMENTATION_VERSION {
             return Err(SnapshotError::Mismatch(format!(
@@ -137,6 +157,16 @@ impl Snapshot {
         if !header.memories.iter().all(is_memory) {
             return damaged("a memory in it has a length that no memory has");
         }
+        let gpu = match header.gpu {
+            Some(_) => memories.pop(),
+            None => None,
+        };
+        if gpu.as_ref().map_or(0, Image::byte_len) < header.gpu_bytes() {
+            return damaged("its GPU buffers are longer than its bytes of them");
+        }
+        if header.gpu.is_some() != gpu.is_some() {
+            return damaged("the bytes of its GPU buffers are missing");
+        }
         if !memories
             .iter()
             .map(Image::byte_len)
@@ -148,7 +178,11 @@ impl Snapshot {
             return damaged("more of it was written than it has");
         }
         Ok(Self {
-            shared: Arc::new(Shared { header, memories }),
+            shared: Arc::new(Shared {
+                header,
+                memories,
+                gpu,
+            }),
         })
     }
 
@@ -216,6 +250,18 @@ impl Snapshot {
         &self.shared.memories
     }
 
+    /// All of its bytes as they are written to a file: the memories, then what was on the GPU.
+    #[must_use]
+    pub fn images(&self) -> Vec<&Image> {
+        let shared = &self.shared;
+        shared.memories.iter().chain(&shared.gpu).collect()
+    }
+
+    /// What was on the GPU.
+    pub(crate) fn gpu(&self) -> Option<(&tune_gpu::State, &Image)> {
+        self.header().gpu.as_ref().zip(self.shared.gpu.as_ref())
+    }
+
     pub(crate) fn globals(&self) -> &[u64] {
         &self.header().globals
     }
@@ -259,8 +305,14 @@ impl Snapshot {
         let rest = serde_json::to_vec(&rest).map_err(|e| SnapshotError::HostBug(e.to_string()))?;
         number(rest.len() as u64);
         hasher.update(&rest);
+        if let Some((state, _)) = self.gpu() {
+            let mut visible = state.clone();
+            visible.forget_time();
+            let visible = serde_json::to_vec(&visible);
+            hasher.update(&visible.map_err(|e| SnapshotError::HostBug(e.to_string()))?);
+        }
         let mut page = vec![0; PAGE as usize];
-        for image in self.memories() {
+        for image in self.images() {
             let length = image.byte_len();
             hasher.update(&length.to_le_bytes());
             for offset in (0..length).step_by(PAGE as usize) {
@@ -274,7 +326,7 @@ impl Snapshot {
     /// Bytes of memory that it alone holds: what dropping it would free at most.
     #[must_use]
     pub fn held_bytes(&self) -> u64 {
-        self.memories().iter().map(Image::held_bytes).sum()
+        self.images().into_iter().map(Image::held_bytes).sum()
     }
 
     /// Bytes of the linear memories.

@@ -5,6 +5,9 @@ use tune_core::PluginFault;
 /// A snapshot that cannot be taken or used; the message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
+    /// The GPU does not give its buffers.
+    #[error("the GPU's state cannot be had: {0}")]
+    Gpu(String),
     /// The component uses constructs whose state is out of reach; found when it was loaded.
     #[error(
         "its state cannot be copied, because the component uses {}: \

@@ -16,6 +16,7 @@ use crate::control::Control;
 use crate::data::DataSets;
 use crate::engines::EngineLevel;
 use crate::files::Files;
+use crate::gpu::Gpu;
 use crate::handles::Ledger;
 use crate::limiter::Limiter;
 use crate::log::{LogState, SharedLog};
@@ -55,6 +56,7 @@ pub(crate) struct StoreData {
     pub(crate) data: Arc<DataSets>,
     pub(crate) files: Files,
     pub(crate) artifacts: Artifacts,
+    pub(crate) gpu: Gpu,
     control: Arc<Control>,
     pub(crate) account: Account,
     /// Fuel that the present step was given; none when fuel is not counted.
@@ -125,6 +127,7 @@ impl StoreData {
         self.limiter.begin();
         self.ledger.begin();
         self.artifacts.begin();
+        self.gpu.begin_step();
         self.most_random = 0;
     }
 
@@ -132,6 +135,7 @@ impl StoreData {
     pub(crate) fn usage(&self) -> Usage {
         let (memory_bytes, table_elements) = self.limiter.most();
         let (artifact_bytes, artifact_count) = self.artifacts.most();
+        let (gpu_buffer_bytes, gpu_busy_us) = self.gpu.most();
         Usage {
             memory_bytes,
             table_elements,
@@ -140,6 +144,8 @@ impl StoreData {
             log_bytes: self.log.lock().used(),
             artifact_bytes,
             artifact_count: u32::try_from(artifact_count).unwrap_or(u32::MAX),
+            gpu_buffer_bytes,
+            gpu_busy_us,
         }
     }
 
@@ -240,6 +246,7 @@ pub(crate) fn new_store(
             data: parts.data,
             files: Files::new(parts.grants.directories.clone()),
             artifacts: Artifacts::new(parts.grants.artifact, limits),
+            gpu: Gpu::new(parts.grants.gpu, &limits.gpu, &parts.control),
             control: parts.control,
             account: parts.account,
             given: counts_fuel.then_some(0),

@@ -141,7 +141,8 @@ impl Trial {
         self.begin(virtual_now);
         let limits = &self.start.limits;
         let answer = self.instance.call("step", async |guest, store| {
-            let report = reported(guest.trainable.call_step(store).await?)?;
+            let report = reported(guest.trainable.call_step(&mut *store).await?)?;
+            store.data_mut().gpu.settle()?;
             Ok(Bounds(limits).report(report)?)
         });
         self.end();
@@ -274,6 +275,13 @@ impl Trial {
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
         self.instance.memory_bytes()
+    }
+
+    /// Bytes that it holds on this machine: its linear memories and its buffers on the GPU.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        self.memory_bytes()
+            .saturating_add(self.instance.gpu_bytes())
     }
 
     /// Log lines since the last take: `LEVEL message`, printed lines with `STDOUT` or `STDERR`, and

@@ -51,6 +51,7 @@ impl PlanBuilder {
             order: Order::Deterministic,
             metering: Metering::None,
             virtual_cost: true,
+            gpu: None,
             max_failures: 2,
             retry_seed: RetrySeed::Same,
             limits: Limits::default(),

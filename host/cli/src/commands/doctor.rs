@@ -6,7 +6,7 @@ use tune_runtime::{CONTRACT_VERSION, Tracking};
 
 use crate::args::DoctorArgs;
 use crate::failure::{Failure, Verdict};
-use crate::{machine, output, prepare, version};
+use crate::{gpu, machine, output, prepare, version};
 
 /// What plugins may be built with, and what is switched off.
 const WASM: &str = "component model, SIMD, bulk memory, multi-value, reference types; not threads, garbage \
@@ -29,6 +29,7 @@ pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
         .iter()
         .map(|plugin| plugin.name)
         .collect();
+    let gpus: Vec<String> = gpu::adapters().list().map(gpu::line).collect();
     if args.format.is_json() {
         output::json(&json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -45,6 +46,7 @@ pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
             "wasm": WASM,
             "dirty_pages": tracking.to_string(),
             "plugins": embedded,
+            "gpus": gpus,
         }))?;
         return Ok(Verdict::Done);
     }
@@ -65,6 +67,15 @@ pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
         (
             "cache",
             cache.unwrap_or_else(|| "none: there is no home directory".to_owned()),
+        ),
+        (
+            "gpus",
+            if gpus.is_empty() {
+                "none: a Vulkan driver is needed (Debian: apt-get install mesa-vulkan-drivers libvulkan1)"
+                    .to_owned()
+            } else {
+                gpus.join("; ")
+            },
         ),
         ("plugins", embedded.join(", ")),
         ("wasm", WASM.to_owned()),

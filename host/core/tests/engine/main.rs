@@ -63,6 +63,7 @@ fn plan(slots: u32, trials: u32) -> EnginePlan {
         order: Order::Deterministic,
         metering: Metering::Fuel,
         virtual_cost: false,
+        gpu: None,
         max_failures: 2,
         retry_seed: RetrySeed::Same,
         limits: Limits::default(),

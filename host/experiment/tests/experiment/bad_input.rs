@@ -933,9 +933,9 @@ fn data_grants_and_resources() {
         );
     }
     expect(
-        "[space]\n[grants]\ngpu = true",
+        "[space]\n[grants]\nworkers = true",
         (9, 1),
-        &["not in this version: `grants.gpu`"],
+        &["not in this version: `grants.workers`"],
     );
     expect(
         "[space]\n[resources]\nthreads = 0",
@@ -944,8 +944,13 @@ fn data_grants_and_resources() {
     );
     expect(
         "[space]\n[resources]\ngpu = 1",
-        (9, 1),
-        &["not in this version"],
+        (9, 7),
+        &["none is granted", "gpu = true"],
+    );
+    expect(
+        "[space]\n[grants]\ngpu = true\n[resources]\ngpu = 2",
+        (11, 7),
+        &["0.01 to 1 GPU"],
     );
 }
 

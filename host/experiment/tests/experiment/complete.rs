@@ -69,6 +69,7 @@ path = "/there"
 artifact = true
 directory = { words = "texts", images = "/pictures" }
 virtual-cost = true
+gpu = true
 
 [resources]
 threads = 3
@@ -202,6 +203,7 @@ fn every_key_arrives_where_it_belongs() {
     let grants = Grants {
         artifact: true,
         virtual_cost: true,
+        gpu: true,
     };
     assert_eq!(plan.grants, grants);
     assert!(engine.virtual_cost);

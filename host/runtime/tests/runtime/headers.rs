@@ -65,7 +65,7 @@ fn what_contradicts_itself_or_the_plugin_is_refused_by_name() {
     let zeros = |count| vec![0; count];
     let line = "x".repeat(3_000);
     for (pointer, value, said) in [
-        ("/format", json!(2), "this tune-host reads"),
+        ("/format", json!(1), "this tune-host reads"),
         ("/instrumentation", json!(99), "this tune-host reads"),
         ("/wasmtime", json!("9".repeat(100)), "version"),
         ("/component", json!(zeros(32)), "another file"),

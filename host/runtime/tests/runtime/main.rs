@@ -5,6 +5,7 @@
 
 mod deciders;
 mod files;
+mod gpu;
 mod guests;
 mod handles;
 mod headers;

@@ -374,8 +374,8 @@ fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagn
 /// What the file allows and the trainable asks for by its manifest. What it does not ask for is told.
 fn allowed_and_asked(experiment: &ExperimentPlan, chosen: &[Chosen]) -> tune_experiment::Grants {
     let both = |allowed: bool, grant: &str| {
-        let asked = asks_for(chosen, grant)
-            || grant == gpu::REQUIRED && asks_for(chosen, gpu::OPTIONAL);
+        let asked =
+            asks_for(chosen, grant) || grant == gpu::REQUIRED && asks_for(chosen, gpu::OPTIONAL);
         if allowed && !asked {
             output::note(&not_asked(experiment, &format!("the grant `{grant}`")));
         }

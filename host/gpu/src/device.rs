@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::adapters::{AdapterInfo, Adapters, now};
+use crate::adapters::{AdapterInfo, Adapters, DeviceType, now};
 use crate::error::{Ended, Failure, GpuError, invalid};
 use crate::keeper::{Shared, Times};
 use crate::quota::Quotas;
@@ -93,6 +93,12 @@ impl Device {
         if let Err(error) = spawned {
             return Err(Ended::OutOfMemory(format!("no thread for a device: {error}")).into());
         }
+        // A driver in software takes a submission only when the one before it is done, and the call that
+        // hands it over would wait without a deadline.
+        let max_in_flight = match info.device_type {
+            DeviceType::Cpu => 1,
+            _ => usize::try_from(quotas.submissions_in_flight).unwrap_or(usize::MAX),
+        };
         Ok(Self {
             info,
             shared,
@@ -102,7 +108,7 @@ impl Device {
             pending_bytes: 0,
             sent: 0,
             known: BTreeMap::new(),
-            max_in_flight: usize::try_from(quotas.submissions_in_flight).unwrap_or(usize::MAX),
+            max_in_flight,
             give_up,
             quotas: quotas.clone(),
         })

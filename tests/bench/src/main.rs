@@ -16,6 +16,7 @@ mod digest;
 mod digits;
 mod ending;
 mod epoch;
+mod gpu;
 mod limits;
 mod machine;
 mod nested;
@@ -42,7 +43,7 @@ use stage::Stage;
 /// Runs on the stage; false if something that must hold did not.
 type Benchmark = fn(&Stage) -> Result<bool>;
 
-const ALL: [(&str, &str, Benchmark); 15] = [
+const ALL: [(&str, &str, Benchmark); 16] = [
     ("digits", "tpe + asha against fifo on digits", digits::run),
     (
         "digest",
@@ -59,6 +60,11 @@ const ALL: [(&str, &str, Benchmark); 15] = [
         "epoch",
         "an epoch in the sandbox against native code",
         epoch::run,
+    ),
+    (
+        "gpu",
+        "the GPU in the sandbox against wgpu itself",
+        gpu::run,
     ),
     (
         "clone",

@@ -4,7 +4,11 @@
 //! A file is an example target behind the feature `guests`, so that only that build compiles it.
 //! Here stands only what several guests share.
 
+mod gpu_work;
+
 use std::collections::VecDeque;
+
+pub use gpu_work::{DISPATCHES, GpuBench, GpuWork};
 
 use tune_plugin::{Creation, Next, TrialId, Turn};
 

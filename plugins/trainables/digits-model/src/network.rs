@@ -86,6 +86,20 @@ impl Network {
         }
     }
 
+    /// Of each layer its outputs and, row after row, its parameters: the weights of each input, then the
+    /// biases.
+    #[must_use]
+    pub fn plain(&self) -> Vec<(usize, Vec<f32>)> {
+        let pairs = self.widths.iter().zip(self.widths.iter().skip(1));
+        let layers = pairs.zip(&self.layers).map(|((inputs, outputs), layer)| {
+            let row = |row| (0..*outputs).filter_map(move |col| layer.weights.get(row, col));
+            let bias = layer.bias.as_flattened().iter().take(*outputs);
+            let weights = (0..*inputs).flat_map(row).chain(bias.copied());
+            (*outputs, weights.collect())
+        });
+        layers.collect()
+    }
+
     /// Zero gradients of the shape of this network.
     #[must_use]
     pub fn gradients(&self) -> Gradients {

@@ -58,7 +58,7 @@ const ALLOWED: [(&str, &[&str]); 28] = [
     ("tune-table", &["tune-space"]),
     ("tune-digits-model", &["tune-plugin"]),
     ("tune-embedded", &[]),
-    ("tune-test-guests", &["tune-plugin"]),
+    ("tune-test-guests", &["tune-plugin", "tune-plugin-gpu"]),
     ("tune-test-artifacts", &[]),
     ("tune-e2e", &["tune-test-artifacts"]),
     // Schedulers under the engine; the shipped ones are dependencies of its tests alone.
@@ -73,6 +73,8 @@ const ALLOWED: [(&str, &[&str]); 28] = [
         "tune-bench",
         &[
             "tune-algorithms",
+            "tune-test-guests",
+            "tune-trainable-gpu-mlp",
             "tune-core",
             "tune-digits-model",
             "tune-embedded",

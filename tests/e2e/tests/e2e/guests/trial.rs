@@ -233,6 +233,7 @@ mod trial_everything {
 }
 
 mod trial_files;
+mod trial_gpu_work;
 
 mod trial_many_metrics {
     use super::*;

@@ -7,6 +7,7 @@
 mod calls;
 mod components;
 mod files;
+mod hostile_gpu;
 mod hostile_growth;
 mod hostile_observed;
 mod hostile_scheduler;

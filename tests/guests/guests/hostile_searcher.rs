@@ -102,9 +102,9 @@ impl Searcher for Hostile {
                 }
             }
             "parameters_too_many_to_pass" => {
-                // Texts of which the list alone is too long to be passed.
+                // Texts of which the list alone is too long to be passed, in the order of their names.
                 for i in 0..20_000 {
-                    config.insert(format!("p{i}"), Value::Text("x".repeat(1_000)));
+                    config.insert(format!("p{i:05}"), Value::Text("x".repeat(1_000)));
                 }
             }
             "a_million_parameters" => {

@@ -489,8 +489,8 @@ fn what_cannot_be_told_is_said_with_the_reason() {
         few.trials[5].status = TrialStatus::Stopped;
         assert_eq!(
             why(&few, &x, method),
-            "9 of 12 trials count, with a finite `loss`: importances need at least 10; `--importance \
-             ped-anova --stopped` counts the 2 that were stopped, too"
+            "9 of 12 trials count, with a finite `loss`: importances need at least 10; \
+             `--importance=ped-anova --stopped` counts the 2 that were stopped, too"
         );
         few.trials.truncate(0);
         assert!(why(&few, &x, method).ends_with("at least 10"));

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tune_core::records::{Change, FailureKind, TrialId};
+use tune_core::records::{Change, TrialId};
 use tune_core::{Failed, Limits, PluginFault, StepEnd, Stop, Usage};
-use tune_runtime::{Control, StagedArtifact, Trial};
+use tune_runtime::{Control, StagedArtifact, Trial, WallLimit};
 
 use crate::blueprint::{BadBase, Blueprint, Unbuilt};
 use crate::errand::{Capture, Captured, capture};
@@ -110,12 +110,12 @@ impl Factory {
         let mut began = Instant::now();
         let built = match job.body {
             Body::Live(trial) => {
-                job.control.arm(wall);
+                job.control.arm_by(wall, limit);
                 Ok(trial)
             }
             Body::Build(blueprint) => self.build(*blueprint, job.tick, &job.control, || {
                 began = Instant::now();
-                job.control.arm(wall);
+                job.control.arm_by(wall, limit);
             }),
         };
         match built {
@@ -131,13 +131,13 @@ impl Factory {
                         done.artifacts = trial.take_artifacts();
                         done.instance = Some(trial);
                     }
-                    Err(fault) => done.end.result = Err(failed(fault, limit)),
+                    Err(fault) => done.end.result = Err(failed(&fault)),
                 }
             }
             Err(Unbuilt::Fault(fault, fuel, log)) => {
                 done.end.fuel = fuel;
                 done.usage = fault.usage;
-                done.end.result = Err(failed(fault, limit));
+                done.end.result = Err(failed(&fault));
                 done.log = log;
             }
             Err(Unbuilt::Mismatch(stop)) => done.hindrance = Some(Hindrance::Mismatch(stop)),
@@ -149,22 +149,16 @@ impl Factory {
 }
 
 /// The wall time of a step, and the limit that it comes from.
-fn deadline(limits: &Limits, used: Duration) -> (Duration, &'static str) {
+fn deadline(limits: &Limits, used: Duration) -> (Duration, WallLimit) {
     let left = limits.wall_per_trial.saturating_sub(used);
     if left < limits.wall_per_step {
-        (left, "wall_per_trial")
+        (left, WallLimit::Trial)
     } else {
-        (limits.wall_per_step, "wall_per_step")
+        (limits.wall_per_step, WallLimit::Step)
     }
 }
 
-/// `limit`: what a wall deadline came from.
-fn failed(mut fault: Box<PluginFault>, limit: &str) -> Failed {
-    // A deadline of the GPU says which it was.
-    if fault.kind == FailureKind::Deadline && !fault.message.contains("(gpu_") {
-        fault.message.push_str(&format!(" ({limit})"));
-        fault.hint = format!("raise `{limit}` in [limits], or make a step do less");
-    }
+fn failed(fault: &PluginFault) -> Failed {
     Failed {
         kind: fault.kind,
         message: fault.details(),

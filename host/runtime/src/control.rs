@@ -17,6 +17,25 @@ pub(crate) enum Interrupted {
     Deadline,
 }
 
+/// The limit that the wall time of a step comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WallLimit {
+    /// `wall_per_step`.
+    Step,
+    /// What is left of `wall_per_trial`.
+    Trial,
+}
+
+impl WallLimit {
+    /// Its key in `[limits]`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Step => "wall_per_step",
+            Self::Trial => "wall_per_trial",
+        }
+    }
+}
+
 /// Shared by a trial, the thread that runs it, and the thread that decides.
 #[derive(Debug)]
 pub struct Control {
@@ -25,6 +44,8 @@ pub struct Control {
     deadline: AtomicU64,
     /// Nanoseconds from the arming to the deadline.
     wall: AtomicU64,
+    /// They are what is left of the trial's.
+    is_rest_of_trial: AtomicBool,
     epoch: Instant,
     burned: AtomicU64,
     publishes: AtomicBool,
@@ -49,6 +70,7 @@ impl Control {
             cancelled: AtomicBool::new(false),
             deadline: AtomicU64::new(u64::MAX),
             wall: AtomicU64::new(u64::MAX),
+            is_rest_of_trial: AtomicBool::new(false),
             epoch: Instant::now(),
             burned: AtomicU64::new(0),
             publishes: AtomicBool::new(true),
@@ -58,8 +80,15 @@ impl Control {
         }
     }
 
-    /// Begins a step: nothing burned yet, and it must be over in `wall`.
+    /// Begins a step: nothing burned yet, and it must be over in `wall`, a limit of a step.
     pub fn arm(&self, wall: Duration) {
+        self.arm_by(wall, WallLimit::Step);
+    }
+
+    /// The same, with the limit that `wall` comes from: whoever passes it is told.
+    pub fn arm_by(&self, wall: Duration, limit: WallLimit) {
+        let is_rest = limit == WallLimit::Trial;
+        self.is_rest_of_trial.store(is_rest, Ordering::Release);
         let nanos = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
         self.wall.store(nanos, Ordering::Release);
         let end = self.epoch.elapsed().saturating_add(wall).as_nanos();
@@ -136,6 +165,15 @@ impl Control {
     /// The time that the present step was given.
     pub(crate) fn wall(&self) -> Duration {
         Duration::from_nanos(self.wall.load(Ordering::Acquire))
+    }
+
+    /// Where that comes from.
+    pub(crate) fn wall_limit(&self) -> WallLimit {
+        if self.is_rest_of_trial.load(Ordering::Acquire) {
+            WallLimit::Trial
+        } else {
+            WallLimit::Step
+        }
     }
 
     /// Time to the deadline; none without one.

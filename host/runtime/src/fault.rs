@@ -10,7 +10,7 @@ use tune_snapshot::HostMemoryError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::control::Interrupted;
+use crate::control::{Interrupted, WallLimit};
 use crate::drive::HostPanic;
 use crate::from_guest::{BadValue, message};
 use crate::gpu::{GpuEnded, NoGpu};
@@ -73,6 +73,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) usage: Usage,
     /// Wall time that it was given.
     pub(crate) wall: Duration,
+    /// Where that comes from.
+    pub(crate) wall_limit: WallLimit,
 }
 
 /// wasmtime's words when one call copies more than `hostcall_bytes`; the error has no public type.
@@ -161,21 +163,13 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
                 interrupted.to_string(),
                 "its result was no longer wanted".to_owned(),
             ),
-            Interrupted::Deadline => (
-                match scene.identity.kind {
-                    // Who runs the trial adds which of its two limits it was.
-                    PluginKind::Trainable => {
-                        format!("{interrupted}: it may take {:?}", scene.wall)
-                    }
-                    PluginKind::Searcher | PluginKind::Scheduler => {
-                        format!(
-                            "{interrupted}: it may take {:?} (wall_per_step)",
-                            scene.wall
-                        )
-                    }
-                },
-                format!("raise `wall_per_step` in {limits}, or make it do less"),
-            ),
+            Interrupted::Deadline => {
+                let limit = scene.wall_limit.name();
+                (
+                    format!("{interrupted}: it may take {:?} ({limit})", scene.wall),
+                    format!("raise `{limit}` in {limits}, or make it do less"),
+                )
+            }
         };
         return (FailureKind::Deadline, text, hint);
     }
@@ -363,6 +357,7 @@ mod tests {
                 handles: 10,
                 usage: Usage::default(),
                 wall: Duration::from_secs(7),
+                wall_limit: WallLimit::Trial,
             },
         )
     }

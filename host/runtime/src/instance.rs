@@ -216,6 +216,7 @@ impl<G> Instance<G> {
             handles: self.handles,
             usage: self.usage,
             wall: self.control.wall(),
+            wall_limit: self.control.wall_limit(),
         };
         explain(error, scene)
     }

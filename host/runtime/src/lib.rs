@@ -57,7 +57,7 @@ pub use artifact::StagedArtifact;
 pub use compile::{Compiler, CompilerChild};
 pub use compile_child::compile_child;
 pub use contract_name::CONTRACT_VERSION;
-pub use control::Control;
+pub use control::{Control, WallLimit};
 pub use data::{DataSet, DataSets};
 pub use gpu::GpuGrant;
 pub use imports::{Import, ImportStatus};

@@ -5,9 +5,10 @@
 
 use std::sync::OnceLock;
 
+use tune_core::GpuLimits;
+
 use crate::error::{Ended, Failure, GpuError};
 use crate::keeper::{MAX_STUCK, stuck};
-use crate::quota::Quotas;
 
 /// Bytes of the largest staging buffer of the host's own.
 pub(crate) const STAGING_BYTES: u64 = 16 << 20;
@@ -62,7 +63,6 @@ pub struct AdapterInfo {
 /// The adapters of this machine, the best first.
 #[derive(Debug)]
 pub struct Adapters {
-    instance: Option<wgpu::Instance>,
     adapters: Vec<(AdapterInfo, wgpu::Adapter)>,
     /// Why there is none.
     reason: &'static str,
@@ -94,21 +94,28 @@ impl Adapters {
     /// None, as if the machine had none.
     #[must_use]
     pub fn none() -> &'static Self {
-        static NONE: Adapters = Adapters {
-            instance: None,
-            adapters: Vec::new(),
-            reason: "GPUs are switched off (TUNE_HOST_GPU=off)",
-        };
+        static NONE: Adapters = Adapters::without("GPUs are switched off (TUNE_HOST_GPU=off)");
         &NONE
     }
 
-    /// What `TUNE_HOST_GPU` asks for: `off`, `noop`, or those of the machine.
+    const fn without(reason: &'static str) -> Self {
+        Self {
+            adapters: Vec::new(),
+            reason,
+        }
+    }
+
+    /// What `TUNE_HOST_GPU` asks for: `off`, `noop`, or those of the machine if it is empty or not there. With
+    /// any other word there are none, which their refusal says: a slip must not compute elsewhere.
     #[must_use]
     pub fn chosen(word: Option<&str>) -> &'static Self {
+        static UNKNOWN: Adapters =
+            Adapters::without("TUNE_HOST_GPU is neither `off` nor `noop`; correct or unset it");
         match word {
+            None | Some("") => Self::of_machine(),
             Some("off") => Self::none(),
             Some("noop") => Self::that_compute_nothing(),
-            _ => Self::of_machine(),
+            Some(_) => &UNKNOWN,
         }
     }
 
@@ -133,7 +140,6 @@ impl Adapters {
         // Stable: of two alike the driver's order decides.
         adapters.sort_by_key(|(info, _)| info.device_type);
         Self {
-            instance: Some(instance),
             adapters,
             reason: "this machine has no adapter",
         }
@@ -152,7 +158,7 @@ impl Adapters {
 
     /// Why no device can be had for these quotas, in words; none: it can.
     #[must_use]
-    pub fn refusal(&self, quotas: &Quotas) -> Option<String> {
+    pub fn refusal(&self, quotas: &GpuLimits) -> Option<String> {
         let Some((info, adapter)) = self.adapters.first() else {
             return Some(format!("{}: {INSTALL}", self.reason));
         };
@@ -179,7 +185,7 @@ impl Adapters {
     /// A new device.
     pub(crate) fn device(
         &self,
-        quotas: &Quotas,
+        quotas: &GpuLimits,
     ) -> Result<(AdapterInfo, wgpu::Device, wgpu::Queue), Failure> {
         if let Some(refusal) = self.refusal(quotas) {
             return Err(GpuError::Unavailable(refusal).into());
@@ -202,17 +208,11 @@ impl Adapters {
             None => Err(Ended::Bug("a device did not come at once".to_owned()).into()),
         }
     }
-
-    /// The library of the driver, as long as the process lives.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.instance.is_some()
-    }
 }
 
 /// What a device of these quotas offers: that of every WebGPU device, except for the size of buffers.
 /// So a guest sees the same limits on all adapters.
-pub(crate) fn limits(quotas: &Quotas) -> wgpu::Limits {
+pub(crate) fn limits(quotas: &GpuLimits) -> wgpu::Limits {
     let base = wgpu::Limits::default();
     wgpu::Limits {
         max_buffer_size: quotas.one_buffer_bytes.max(STAGING_BYTES),
@@ -265,17 +265,25 @@ mod tests {
 
     #[test]
     fn without_an_adapter_the_refusal_says_what_to_install() {
-        let refusal = Adapters::none().refusal(&Quotas::default()).unwrap();
+        let refusal = Adapters::none().refusal(&GpuLimits::default()).unwrap();
         assert!(refusal.contains("mesa-vulkan-drivers"), "{refusal}");
+    }
+
+    #[test]
+    fn a_word_that_nobody_knows_gives_no_adapter_and_is_named() {
+        let adapters = Adapters::chosen(Some("nop"));
+        let refusal = adapters.refusal(&GpuLimits::default()).unwrap();
+        assert!(refusal.contains("neither `off` nor `noop`"), "{refusal}");
+        assert!(adapters.first().is_none());
     }
 
     #[test]
     fn buffers_larger_than_the_adapter_has_are_refused_by_name() {
         let adapters = Adapters::that_compute_nothing();
-        assert_eq!(adapters.refusal(&Quotas::default()), None);
-        let quotas = Quotas {
+        assert_eq!(adapters.refusal(&GpuLimits::default()), None);
+        let quotas = GpuLimits {
             one_buffer_bytes: u64::MAX,
-            ..Quotas::default()
+            ..GpuLimits::default()
         };
         let refusal = adapters.refusal(&quotas).unwrap();
         assert!(refusal.contains("buffer_binding_size"), "{refusal}");

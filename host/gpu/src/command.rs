@@ -1,7 +1,9 @@
 //! Commands as data, and their bounds.
 
+use tune_core::GpuLimits;
+
 use crate::error::{Failure, invalid};
-use crate::quota::{Quotas, at_most};
+use crate::quota::at_most;
 use crate::recipe::Kind;
 use crate::table::Table;
 
@@ -67,7 +69,11 @@ pub(crate) struct Work {
 }
 
 /// Checks commands as far as no device is needed for it.
-pub(crate) fn check(commands: &[Command], table: &Table, quotas: &Quotas) -> Result<Work, Failure> {
+pub(crate) fn check(
+    commands: &[Command],
+    table: &Table,
+    quotas: &GpuLimits,
+) -> Result<Work, Failure> {
     let device = crate::adapters::limits(quotas);
     at_most(
         "max-commands-per-submit",

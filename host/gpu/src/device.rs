@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tune_core::GpuLimits;
+
 use crate::adapters::{AdapterInfo, Adapters, DeviceType, now};
 use crate::error::{Ended, Failure, GpuError, invalid};
 use crate::keeper::{Shared, Times};
-use crate::quota::Quotas;
 use crate::recipe::{BindingType, Recipe};
 use crate::session::GiveUp;
 
@@ -47,7 +48,7 @@ pub(crate) struct Device {
     known: BTreeMap<u64, u64>,
     max_in_flight: usize,
     pub(crate) give_up: GiveUp,
-    quotas: Quotas,
+    quotas: GpuLimits,
 }
 
 impl Drop for Device {
@@ -63,7 +64,7 @@ impl Drop for Device {
 impl Device {
     pub(crate) fn open(
         adapters: &Adapters,
-        quotas: &Quotas,
+        quotas: &GpuLimits,
         give_up: GiveUp,
         busy_trial: std::time::Duration,
     ) -> Result<Self, Failure> {

@@ -28,7 +28,7 @@ pub use adapters::{AdapterInfo, Adapters, DeviceType};
 pub use command::{BindGroupSlot, BufferClear, BufferCopy, Command};
 pub use error::{Ended, Failure, GpuError, OverQuota};
 pub use keeper::MAX_STUCK;
-pub use quota::{Quotas, Usage};
+pub use quota::Usage;
 pub use recipe::{Binding, BindingType, BufferUse, LayoutEntry, Recipe};
 pub use session::{DeviceLimits, GiveUp, Session};
 pub use state::{Contents, State, StateError};

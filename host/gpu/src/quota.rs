@@ -1,35 +1,8 @@
 //! What a guest may use, and what it uses. Sums are checked: a number of the guest can be anything.
 
-use std::time::Duration;
+use tune_core::GpuLimits;
 
 use crate::error::OverQuota;
-
-/// What one guest may use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quotas {
-    /// Bytes of all buffers and open reads.
-    pub buffer_bytes: u64,
-    /// Bytes of one buffer.
-    pub one_buffer_bytes: u64,
-    /// Live objects and open reads.
-    pub objects: u32,
-    /// Bytes of WGSL of all live shader modules.
-    pub shader_bytes: u64,
-    /// Commands of one submission.
-    pub commands_per_submit: u32,
-    /// Workgroups of one submission.
-    pub workgroups_per_submit: u64,
-    /// Submissions that are not done; the next one waits.
-    pub submissions_in_flight: u32,
-    /// Bytes written and read in one step.
-    pub transfer_bytes_per_step: u64,
-    /// Time of one submission, and of compiling one shader or pipeline.
-    pub time_per_submission: Duration,
-    /// Time that the device is busy for one step.
-    pub time_per_step: Duration,
-    /// Time that the device is busy in all.
-    pub time_per_trial: Duration,
-}
 
 /// Bytes of one write or read, as the contract says: with it the call stays below what one call may
 /// pass to the host by default.
@@ -87,7 +60,7 @@ impl Usage {
     }
 
     /// Bytes over the bus.
-    pub(crate) fn transfer(&mut self, bytes: u64, quotas: &Quotas) -> Result<(), OverQuota> {
+    pub(crate) fn transfer(&mut self, bytes: u64, quotas: &GpuLimits) -> Result<(), OverQuota> {
         at_most("max-transfer-bytes-per-call", bytes, MAX_CALL_BYTES)?;
         take(
             "max-transfer-bytes-per-step",
@@ -98,7 +71,7 @@ impl Usage {
     }
 
     /// One more object, or open read.
-    pub(crate) fn object(&mut self, quotas: &Quotas) -> Result<(), OverQuota> {
+    pub(crate) fn object(&mut self, quotas: &GpuLimits) -> Result<(), OverQuota> {
         let mut objects = u64::from(self.objects);
         take("max-objects", &mut objects, 1, u64::from(quotas.objects))?;
         self.objects = self.objects.saturating_add(1);
@@ -106,7 +79,7 @@ impl Usage {
     }
 
     /// Memory of a buffer or an open read.
-    pub(crate) fn memory(&mut self, bytes: u64, quotas: &Quotas) -> Result<(), OverQuota> {
+    pub(crate) fn memory(&mut self, bytes: u64, quotas: &GpuLimits) -> Result<(), OverQuota> {
         take(
             "max-buffer-bytes",
             &mut self.buffer_bytes,
@@ -116,7 +89,7 @@ impl Usage {
     }
 
     /// Source of a shader.
-    pub(crate) fn shader(&mut self, bytes: u64, quotas: &Quotas) -> Result<(), OverQuota> {
+    pub(crate) fn shader(&mut self, bytes: u64, quotas: &GpuLimits) -> Result<(), OverQuota> {
         take(
             "max-shader-bytes",
             &mut self.shader_bytes,
@@ -130,7 +103,7 @@ impl Usage {
         &mut self,
         commands: u64,
         workgroups: u64,
-        quotas: &Quotas,
+        quotas: &GpuLimits,
     ) -> Result<(), OverQuota> {
         at_most(
             "max-commands-per-submit",
@@ -145,26 +118,6 @@ impl Usage {
         self.commands = self.commands.saturating_add(commands);
         self.workgroups = self.workgroups.saturating_add(workgroups);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-impl Default for Quotas {
-    /// For tests of this package; what a trial gets by default stands where all limits do.
-    fn default() -> Self {
-        Self {
-            buffer_bytes: 1 << 20,
-            one_buffer_bytes: 1 << 18,
-            objects: 100,
-            shader_bytes: 10_000,
-            commands_per_submit: 1_000,
-            workgroups_per_submit: 1 << 20,
-            submissions_in_flight: 2,
-            transfer_bytes_per_step: 1 << 22,
-            time_per_submission: Duration::from_secs(20),
-            time_per_step: Duration::from_secs(60),
-            time_per_trial: Duration::from_secs(600),
-        }
     }
 }
 

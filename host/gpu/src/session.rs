@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tune_core::GpuLimits;
+
 use crate::adapters::{AdapterInfo, Adapters};
 use crate::command::{self, Command};
 use crate::device::Device;
 use crate::error::{Ended, Failure, GpuError, invalid};
-use crate::quota::{MAX_CALL_BYTES, Quotas, Usage};
+use crate::quota::{MAX_CALL_BYTES, Usage};
 use crate::recipe::Recipe;
 use crate::state::{Contents, State};
 use crate::table::Table;
@@ -44,7 +46,7 @@ pub struct DeviceLimits {
 impl DeviceLimits {
     /// Those of a device with these quotas, on every adapter.
     #[must_use]
-    pub fn of(quotas: &Quotas) -> Self {
+    pub fn of(quotas: &GpuLimits) -> Self {
         let limits = crate::adapters::limits(quotas);
         Self {
             max_buffer_size: quotas.one_buffer_bytes,
@@ -82,7 +84,7 @@ pub(crate) struct Saved {
 /// What one guest has of the GPU.
 pub struct Session {
     adapters: &'static Adapters,
-    pub(crate) quotas: Quotas,
+    pub(crate) quotas: GpuLimits,
     give_up: GiveUp,
     pub(crate) table: Table,
     /// The number of the last submission.
@@ -99,7 +101,7 @@ pub struct Session {
 impl Session {
     /// Without objects and without a device.
     #[must_use]
-    pub fn new(adapters: &'static Adapters, quotas: Quotas, give_up: GiveUp) -> Self {
+    pub fn new(adapters: &'static Adapters, quotas: GpuLimits, give_up: GiveUp) -> Self {
         Self {
             adapters,
             quotas,
@@ -115,7 +117,7 @@ impl Session {
 
     /// What may be used.
     #[must_use]
-    pub fn quotas(&self) -> &Quotas {
+    pub fn quotas(&self) -> &GpuLimits {
         &self.quotas
     }
 

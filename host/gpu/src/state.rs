@@ -5,8 +5,9 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use tune_core::GpuLimits;
+
 use crate::error::Failure;
-use crate::quota::Quotas;
 use crate::recipe::Recipe;
 use crate::table::{ALIGNMENT, Table, check};
 
@@ -77,7 +78,7 @@ impl State {
     ///
     /// # Errors
     /// What no guest could have made, or what a guest may not have with these quotas.
-    pub fn check(&self, quotas: &Quotas) -> Result<(), StateError> {
+    pub fn check(&self, quotas: &GpuLimits) -> Result<(), StateError> {
         self.table(quotas).map(drop)
     }
 
@@ -96,7 +97,7 @@ impl State {
         }
     }
 
-    pub(crate) fn table(&self, quotas: &Quotas) -> Result<Table, StateError> {
+    pub(crate) fn table(&self, quotas: &GpuLimits) -> Result<Table, StateError> {
         let damaged = |what: &str| Err(StateError::Damaged(what.to_owned()));
         let misfit = |why: String| StateError::DoesNotFit(why);
         let mut table = Table::new();

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use tune_core::GpuLimits;
+
 use crate::error::{Failure, GpuError, OverQuota, cut, invalid};
-use crate::quota::{Quotas, Usage, at_most};
+use crate::quota::{Usage, at_most};
 use crate::recipe::{Kind, Recipe};
 
 /// Bytes of a label, as the contract says.
@@ -72,7 +74,11 @@ impl Table {
 
     /// Takes what an object needs of the quotas, after it was checked. It is given back by
     /// [`Table::refund`] or when the object is freed.
-    pub(crate) fn charge(&mut self, recipe: &mut Recipe, quotas: &Quotas) -> Result<(), Failure> {
+    pub(crate) fn charge(
+        &mut self,
+        recipe: &mut Recipe,
+        quotas: &GpuLimits,
+    ) -> Result<(), Failure> {
         check(recipe, quotas)?;
         for (part, kind) in recipe.parts() {
             self.find(part, kind)?;
@@ -85,7 +91,7 @@ impl Table {
         Ok(taken?)
     }
 
-    fn take(&mut self, recipe: &Recipe, quotas: &Quotas) -> Result<(), OverQuota> {
+    fn take(&mut self, recipe: &Recipe, quotas: &GpuLimits) -> Result<(), OverQuota> {
         self.usage.object(quotas)?;
         self.usage.memory(recipe.buffer_bytes(), quotas)?;
         self.usage.shader(recipe.shader_bytes(), quotas)
@@ -157,7 +163,7 @@ impl Table {
     }
 
     /// An open read: its ticket.
-    pub(crate) fn open_ticket(&mut self, bytes: u64, quotas: &Quotas) -> Result<u64, OverQuota> {
+    pub(crate) fn open_ticket(&mut self, bytes: u64, quotas: &GpuLimits) -> Result<u64, OverQuota> {
         let before = self.usage;
         let taken = self
             .usage
@@ -184,7 +190,7 @@ impl Table {
 }
 
 /// Bounds that do not depend on what else there is; labels are cut.
-pub(crate) fn check(recipe: &mut Recipe, quotas: &Quotas) -> Result<(), Failure> {
+pub(crate) fn check(recipe: &mut Recipe, quotas: &GpuLimits) -> Result<(), Failure> {
     let device = crate::adapters::limits(quotas);
     let named = |name: &str| {
         if name.len() > MAX_NAME_BYTES {
@@ -258,13 +264,13 @@ mod tests {
     use super::*;
     use crate::recipe::{Binding, BindingType, BufferUse, LayoutEntry};
 
-    fn quotas() -> Quotas {
-        Quotas {
+    fn quotas() -> GpuLimits {
+        GpuLimits {
             objects: 4,
             buffer_bytes: 100,
             one_buffer_bytes: 64,
             shader_bytes: 10,
-            ..Quotas::default()
+            ..GpuLimits::default()
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tune_core::{GpuCosts, GpuLimits};
 use tune_gpu::{
     Adapters, Binding, BindingType, BufferUse, Contents, DeviceLimits, DeviceType, Ended, Failure,
-    GiveUp, LayoutEntry, Quotas, Recipe, Session, State,
+    GiveUp, LayoutEntry, Recipe, Session, State,
 };
 use tune_snapshot::Image;
 
@@ -67,30 +67,18 @@ impl Contents for InImage {
     }
 }
 
-/// What `tune-gpu` needs to know of the limits.
-pub(crate) fn quotas(limits: &GpuLimits) -> Quotas {
-    Quotas {
-        buffer_bytes: limits.buffer_bytes,
-        one_buffer_bytes: limits.one_buffer_bytes.min(limits.buffer_bytes),
-        objects: limits.objects,
-        shader_bytes: limits.shader_bytes,
-        commands_per_submit: limits.commands_per_submit,
-        workgroups_per_submit: limits.workgroups_per_submit,
-        submissions_in_flight: limits.submissions_in_flight,
-        transfer_bytes_per_step: limits.transfer_bytes_per_step,
-        time_per_submission: limits.time_per_submission,
-        time_per_step: limits.time_per_step,
-        time_per_trial: limits.time_per_trial,
-    }
-}
-
 impl Gpu {
     pub(crate) fn new(grant: Option<GpuGrant>, limits: &GpuLimits, control: &Arc<Control>) -> Self {
         let granted = grant.map(|grant| {
             let asked = Arc::clone(control);
             let give_up: GiveUp = Arc::new(move || asked.check().is_err());
+            // A device need not offer one buffer larger than all may be together.
+            let quotas = GpuLimits {
+                one_buffer_bytes: limits.one_buffer_bytes.min(limits.buffer_bytes),
+                ..limits.clone()
+            };
             Granted {
-                session: Session::new(grant.adapters, quotas(limits), give_up),
+                session: Session::new(grant.adapters, quotas, give_up),
                 grant,
                 control: Arc::clone(control),
                 last: None,
@@ -475,7 +463,7 @@ fn workgroups(command: &tune_gpu::Command) -> u64 {
     }
 }
 
-fn limits(quotas: &Quotas) -> gpu::GpuLimits {
+fn limits(quotas: &GpuLimits) -> gpu::GpuLimits {
     let device = DeviceLimits::of(quotas);
     let [x, y, z] = device.max_compute_workgroup_size;
     gpu::GpuLimits {

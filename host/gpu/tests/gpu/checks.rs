@@ -1,8 +1,7 @@
 //! What is refused, and that nothing is left of it.
 
-use tune_gpu::{
-    Adapters, BufferClear, BufferCopy, Command, Ended, Failure, GpuError, Quotas, Recipe,
-};
+use tune_core::GpuLimits;
+use tune_gpu::{Adapters, BufferClear, BufferCopy, Command, Ended, Failure, GpuError, Recipe};
 
 use crate::{TRIPLE, buffer, bytes, noop, program, quotas, read, refusal, session, shader};
 
@@ -111,7 +110,7 @@ fn a_submission_that_is_refused_by_the_device_does_nothing() {
 
 #[test]
 fn quotas_of_work_and_transfer_are_named_with_what_is_left() {
-    let limited = Quotas {
+    let limited = GpuLimits {
         commands_per_submit: 3,
         workgroups_per_submit: 10,
         transfer_bytes_per_step: 100,

@@ -16,14 +16,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tune_core::GpuLimits;
 use tune_gpu::{
-    Adapters, BindGroupSlot, Binding, BufferUse, Command, DeviceType, Failure, GpuError, Quotas,
-    Recipe, Session,
+    Adapters, BindGroupSlot, Binding, BufferUse, Command, DeviceType, Failure, GpuError, Recipe,
+    Session,
 };
 
 /// Enough for every test that does not test a quota.
-pub(crate) fn quotas() -> Quotas {
-    Quotas {
+pub(crate) fn quotas() -> GpuLimits {
+    GpuLimits {
         buffer_bytes: 64 << 20,
         one_buffer_bytes: 32 << 20,
         objects: 100,
@@ -38,7 +39,7 @@ pub(crate) fn quotas() -> Quotas {
     }
 }
 
-pub(crate) fn session(adapters: &'static Adapters, quotas: Quotas) -> Session {
+pub(crate) fn session(adapters: &'static Adapters, quotas: GpuLimits) -> Session {
     Session::new(adapters, quotas, Arc::new(|| false))
 }
 

@@ -1,6 +1,7 @@
 //! What is computed, on the adapter of this machine.
 
-use tune_gpu::{Adapters, Command, Ended, Failure, Quotas};
+use tune_core::GpuLimits;
+use tune_gpu::{Adapters, Command, Ended, Failure};
 
 use crate::states::{capture, contents};
 use crate::{TRIPLE, bytes, program, quotas, read, real, session};
@@ -87,7 +88,7 @@ fn new_buffers_are_zero_even_where_others_were() {
 #[test]
 fn work_past_its_deadline_ends_its_session_and_no_other() {
     let Some(adapters) = real() else { return };
-    let short = Quotas {
+    let short = GpuLimits {
         time_per_submission: std::time::Duration::from_millis(100),
         ..quotas()
     };

@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use tune_gpu::{Adapters, Contents, Quotas, Session, State, StateError};
+use tune_core::GpuLimits;
+use tune_gpu::{Adapters, Contents, Session, State, StateError};
 
 use crate::{TRIPLE, buffer, bytes, noop, program, quotas, read, session, words};
 
@@ -84,7 +85,7 @@ fn a_state_that_needs_more_than_is_allowed_is_refused_and_changes_nothing() {
     let mut gpu = noop();
     gpu.create(buffer(1024)).unwrap();
     let (state, all) = capture(&mut gpu);
-    let small = Quotas {
+    let small = GpuLimits {
         buffer_bytes: 1000,
         ..quotas()
     };

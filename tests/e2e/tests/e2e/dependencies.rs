@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 28] = [
         "tune-experiment",
         &["tune-core", "tune-space", "tune-table"],
     ),
-    ("tune-gpu", &[]),
+    ("tune-gpu", &["tune-core"]),
     ("tune-snapshot", &[]),
     ("tune-runtime", &["tune-core", "tune-gpu", "tune-snapshot"]),
     ("tune-store", &["tune-core"]),

@@ -212,11 +212,16 @@ impl Search<'_> {
         })
     }
 
-    /// The data that the run was begun with, and their hashes by role.
+    /// The data that the run was begun with, and their hashes by role. What the file named and the
+    /// trainable did not ask for was not granted, and is not recorded.
     fn data(&mut self) -> Result<(DataSets, Vec<(String, blake3::Hash)>), Failure> {
         let mut sets = DataSets::new();
         let mut hashes = Vec::new();
         for (name, path) in &self.settings.data {
+            let role = data_role(name);
+            if !self.header.plugins.iter().any(|record| record.role == role) {
+                continue;
+            }
             let hash = data::grant(&mut sets, name, path).map_err(|error| {
                 Failure::usage(format!(
                     "data set `{name}`: cannot read {}: {error}\n  hint: a run goes on with the data \
@@ -226,8 +231,8 @@ impl Search<'_> {
             })?;
             let place = format!(": {}", path.display());
             let what = format!("data set `{name}`");
-            self.compare(&data_role(name), hash, &what, &place, "put them back")?;
-            hashes.push((data_role(name), hash));
+            self.compare(&role, hash, &what, &place, "put them back")?;
+            hashes.push((role, hash));
         }
         Ok((sets, hashes))
     }

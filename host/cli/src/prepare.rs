@@ -157,7 +157,12 @@ pub(crate) fn new_run(
     }
     let mut sets = DataSets::new();
     let mut hashes = Vec::new();
-    for (index, set) in experiment.data.iter().enumerate() {
+    let reads_data = asks_for(&chosen, "data");
+    if !reads_data && !experiment.data.is_empty() {
+        output::note(&not_asked(experiment, "the grant `data`"));
+    }
+    let granted = experiment.data.iter().filter(|_| reads_data);
+    for (index, set) in granted.enumerate() {
         match data::grant(&mut sets, &set.name, &set.path) {
             Ok(hash) => hashes.push((data_role(&set.name), hash)),
             Err(error) => wrong.push(experiment.diagnostic(

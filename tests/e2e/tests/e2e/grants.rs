@@ -46,6 +46,23 @@ fn a_trainable_that_does_not_ask_gets_nothing_though_the_file_allows_all() {
 }
 
 #[test]
+fn data_that_the_manifest_does_not_ask_for_are_not_read_and_change_nothing() {
+    let lab = Lab::new();
+    lab.write("numbers/a.bin", [1]);
+    let plain = Experiment::of(tune_test_artifacts::TRIAL_NOOP);
+    let table = "[[data]]\nname = \"numbers\"\npath = \"numbers\"";
+    lab.run(&plain.clone().table(table), &[])
+        .exits(0)
+        .says(&["does not ask for the grant `data`"]);
+    assert_eq!(lab.show("exp")["granted"], serde_json::json!([]));
+    lab.run(&plain.named("plain"), &[]).exits(0);
+    assert_eq!(lab.digest("exp"), lab.digest("plain"));
+    // They are nothing to the run, which goes on without them.
+    fs::remove_dir_all(lab.path("numbers")).unwrap();
+    lab.tune(&["resume", "exp", "--trials", "5"]).exits(0);
+}
+
+#[test]
 fn an_artifact_that_the_manifest_does_not_ask_for_ends_its_trial() {
     let lab = Lab::new();
     lab.write("mine.wasm", that_does_not_ask());

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde_json::Value;
 
-use super::ways;
+use super::{between_good_ones, ways};
 use crate::{experiment::Experiment, lab::Lab};
 
 /// Each trial by its way, as `show` has it.
@@ -34,12 +34,7 @@ fn run(ways: &[String]) -> BTreeMap<String, Value> {
 }
 
 /// Every way, each after a trial that is good.
-static HOSTILE: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
-    let ways = WAYS.iter().enumerate();
-    run(&ways
-        .flat_map(|(i, way)| [format!("good_{i}"), (*way).to_owned()])
-        .collect::<Vec<_>>())
-});
+static HOSTILE: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| run(&between_good_ones(WAYS)));
 
 #[track_caller]
 fn failed(way: &str, kind: &str, parts: &[&str]) {
@@ -90,14 +85,14 @@ fn neighbours_compute_as_if_nobody_were_hostile() {
     }
 }
 
-/// What the software driver of Mesa, or a GPU, does; without either there is nothing to see.
+/// What the software driver of Mesa, or a GPU, does; without either there is nothing to see, unless
+/// `TUNE_TEST_GPU=required`.
 fn on_a_device(way: &str, limits: &str) -> Option<Value> {
     let lab = Lab::new();
-    if lab.tune(&["doctor", "--format", "json"]).json()["gpus"]
-        .as_array()
-        .unwrap()
-        .is_empty()
-    {
+    let doctor = lab.tune(&["doctor", "--format", "json"]).json();
+    if doctor["gpus"].as_array().unwrap().is_empty() {
+        let is_required = std::env::var("TUNE_TEST_GPU").is_ok_and(|word| word == "required");
+        assert!(!is_required, "no GPU, in hardware or software: {doctor}");
         return None;
     }
     let experiment = Experiment::of(tune_test_artifacts::HOSTILE_GPU)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, sync::LazyLock};
 
 use serde_json::Value;
 
-use super::ways;
+use super::{between_good_ones, ways};
 use crate::{experiment::Experiment, lab::Lab};
 
 /// What is kept of a run: its folder is gone.
@@ -88,12 +88,7 @@ fn without_clock(line: &str) -> String {
 }
 
 /// Every way, each after a trial that is good.
-static HOSTILE: LazyLock<Run> = LazyLock::new(|| {
-    let ways = WAYS.iter().enumerate();
-    run(&ways
-        .flat_map(|(i, way)| [format!("good_{i}"), (*way).to_owned()])
-        .collect::<Vec<_>>())
-});
+static HOSTILE: LazyLock<Run> = LazyLock::new(|| run(&between_good_ones(WAYS)));
 
 /// The story of a trial that failed in this way.
 #[track_caller]

@@ -35,3 +35,10 @@ macro_rules! ways {
     };
 }
 use ways;
+
+/// Every way, each after a trial that is good.
+fn between_good_ones(ways: &[&str]) -> Vec<String> {
+    let ways = ways.iter().enumerate();
+    ways.flat_map(|(i, way)| [format!("good_{i}"), (*way).to_owned()])
+        .collect()
+}

@@ -1,5 +1,5 @@
 //! The interface natively. What computes needs a GPU, in hardware or software; without one those tests say
-//! so and pass. The others run where nothing is computed.
+//! so and pass, unless `TUNE_TEST_GPU=required`. The others run where nothing is computed.
 
 use tune_plugin_gpu::{
     Batch, Binding, Buffer, GpuError, Layout, Module, OFFSET_ALIGNMENT, Pipeline, Usage, adapter,
@@ -26,6 +26,8 @@ const WGSL: &str = "
 fn has_gpu() -> bool {
     let found = adapter();
     if let Err(error) = &found {
+        let is_required = std::env::var("TUNE_TEST_GPU").is_ok_and(|word| word == "required");
+        assert!(!is_required, "{error}");
         eprintln!("skipped: {error}");
     }
     found.is_ok()

@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tune_core::records::{Config, TrialInfo, Value};
-use tune_core::{Limits, Metering};
-use tune_runtime::{Control, Plugin, TrialStart};
+use tune_core::Metering;
+use tune_core::records::{Config, Value};
+use tune_runtime::Plugin;
 
 use crate::nested;
 use crate::show;
 use crate::stage::{Stage, workspace};
+use crate::trial::{SEED, Trial};
 
 /// Every way to run takes its turn so often; the fastest epoch of all turns counts, which is the
 /// one that nothing disturbed.
@@ -22,7 +23,6 @@ const EPOCHS: usize = 25;
 /// Sizes of the hidden layer: the smallest and the largest of `examples/digits.toml`, and the
 /// default of the model.
 const HIDDEN: [i64; 3] = [16, 64, 128];
-const SEED: u64 = 1;
 
 /// A way to run an epoch.
 struct Way {
@@ -166,31 +166,14 @@ fn native(program: &Path, hidden: i64) -> Result<Turn> {
 }
 
 fn sandboxed(plugin: &Plugin, data: &Arc<tune_runtime::DataSets>, hidden: i64) -> Result<Turn> {
-    let control = Arc::new(Control::new());
     let config: Config = [("hidden".to_owned(), Value::Integer(hidden))]
         .into_iter()
         .collect();
-    let mut trial = plugin.trial(TrialStart {
-        info: TrialInfo {
-            trial: 0,
-            seed: SEED,
-            workers: 1,
-            restoring: false,
-        },
-        config,
-        limits: Limits::default(),
-        data: Arc::clone(data),
-        grants: tune_runtime::Grants::default(),
-        control: Arc::clone(&control),
-    })?;
-    control.arm(Duration::from_secs(600));
-    trial.setup(0)?;
+    let grants = tune_runtime::Grants::default();
+    let mut trial = Trial::new(plugin, data, &grants, config)?;
     let mut turn = Vec::new();
     for _ in 0..EPOCHS {
-        control.arm(Duration::from_secs(600));
-        let began = Instant::now();
-        let report = trial.step(0)?;
-        let time = began.elapsed();
+        let (time, report) = trial.step()?;
         let loss = report.metrics.iter().find(|m| m.name == "loss");
         let loss = loss.context("no loss was reported")?.value;
         turn.push((time, loss.to_bits()));

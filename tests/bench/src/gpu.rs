@@ -1,19 +1,19 @@
 //! What the GPU costs in the sandbox beside the same program on wgpu itself: calls, submissions, transfers,
 //! and an epoch of `gpu-mlp`.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use tune_core::records::{Config, TrialInfo, Value};
-use tune_core::{GpuCosts, Limits, Metering};
+use anyhow::{Context, Result};
+use tune_core::records::{Config, Value};
+use tune_core::{GpuCosts, Metering};
 use tune_plugin::Trainable as _;
-use tune_runtime::{Adapters, Control, GpuGrant, Grants, Plugin, TrialStart};
+use tune_runtime::{Adapters, GpuGrant, Grants};
 use tune_test_guests::{DISPATCHES, GpuBench, GpuWork};
 use tune_trainable_gpu_mlp::GpuMlp;
 
 use crate::show;
 use crate::stage::{Stage, workspace};
+use crate::trial::{SEED, Trial};
 
 /// Both ways take turns so often; the fastest turn counts, which nothing disturbed.
 const ROUNDS: usize = 7;
@@ -28,7 +28,6 @@ const PIECES: [(GpuWork, usize, &str); 5] = [
 /// Hidden units of `gpu-mlp`: its default, and one that keeps a device busy.
 const HIDDEN: [i64; 2] = [64, 512];
 const EPOCHS: usize = 5;
-const SEED: u64 = 1;
 
 /// Prints the times; false if the numbers of both ways differ.
 pub(crate) fn run(stage: &Stage) -> Result<bool> {
@@ -60,7 +59,7 @@ fn pieces(stage: &Stage, grants: &Grants) -> Result<()> {
             ("what".to_owned(), Value::Text(what.name().to_owned())),
             ("count".to_owned(), Value::Integer(count as i64)),
         ];
-        let mut trial = Trial::new(&plugin, stage, grants, config.into_iter().collect())?;
+        let mut trial = Trial::new(&plugin, &stage.data(), grants, config.into_iter().collect())?;
         let mut fastest = [Duration::MAX; 2];
         for _ in 0..ROUNDS {
             let began = Instant::now();
@@ -98,7 +97,7 @@ fn epochs(stage: &Stage, grants: &Grants) -> Result<bool> {
         let config: Config = [("hidden".to_owned(), Value::Integer(hidden))]
             .into_iter()
             .collect();
-        let mut there = Trial::new(&plugin, stage, grants, config)?;
+        let mut there = Trial::new(&plugin, &stage.data(), grants, config)?;
         let info = tune_plugin::TrialInfo {
             trial: 0,
             seed: SEED,
@@ -112,9 +111,9 @@ fn epochs(stage: &Stage, grants: &Grants) -> Result<bool> {
             let began = Instant::now();
             let report = here.step().map_err(|e| anyhow::anyhow!("{e}"))?;
             let native = began.elapsed();
-            let (sandbox, losses) = there.step()?;
-            let ours: Vec<u64> = report.metrics.iter().map(|m| m.value.to_bits()).collect();
-            same &= ours == losses;
+            let (sandbox, theirs) = there.step()?;
+            let ours = report.metrics.iter().map(|m| m.value.to_bits());
+            same &= ours.eq(theirs.metrics.iter().map(|m| m.value.to_bits()));
             for (fastest, time) in fastest.iter_mut().zip([native, sandbox]) {
                 *fastest = time.min(*fastest);
             }
@@ -137,43 +136,4 @@ fn epochs(stage: &Stage, grants: &Grants) -> Result<bool> {
         }
     );
     Ok(same)
-}
-
-/// A trial without a run around it.
-struct Trial {
-    trial: tune_runtime::Trial,
-    control: Arc<Control>,
-}
-
-impl Trial {
-    fn new(plugin: &Plugin, stage: &Stage, grants: &Grants, config: Config) -> Result<Self> {
-        let control = Arc::new(Control::new());
-        let mut trial = plugin.trial(TrialStart {
-            info: TrialInfo {
-                trial: 0,
-                seed: SEED,
-                workers: 1,
-                restoring: false,
-            },
-            config,
-            limits: Limits::default(),
-            data: stage.data(),
-            grants: grants.clone(),
-            control: Arc::clone(&control),
-        })?;
-        control.arm(Duration::from_secs(600));
-        trial.setup(0)?;
-        Ok(Self { trial, control })
-    }
-
-    /// The time of a step, and what it reported.
-    fn step(&mut self) -> Result<(Duration, Vec<u64>)> {
-        self.control.arm(Duration::from_secs(600));
-        let began = Instant::now();
-        let report = self.trial.step(0)?;
-        let time = began.elapsed();
-        ensure!(!report.metrics.is_empty(), "nothing was reported");
-        let values = report.metrics.iter().map(|m| m.value.to_bits());
-        Ok((time, values.collect()))
-    }
 }

@@ -31,6 +31,7 @@ mod soak;
 mod stage;
 mod suggest;
 mod threats;
+mod trial;
 mod ways;
 
 use std::path::Path;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use tune_plugin::{
-    Config, Domain, Ending, FailureKind, Objective, Observation, Outcome, Parameter, RealRange,
-    Report, Searcher, Setup, Space, Stream, Suggestion, TrialId, TrialState, WholeRange, log,
+    Config, Domain, Ending, FailureKind, Observation, Outcome, Parameter, RealRange, Report,
+    Searcher, Setup, Space, Stream, Suggestion, TrialId, TrialState, WholeRange, log,
     parse_options,
 };
 use tune_searchers::Auto;
@@ -41,18 +41,8 @@ fn parameter(name: &str, domain: Domain) -> Parameter {
 
 fn setup(space: &[Parameter], trials: u32) -> Setup {
     Setup {
-        space: space.to_vec(),
-        objectives: vec![Objective {
-            metric: "loss".to_owned(),
-            maximize: false,
-        }],
-        constraints: Vec::new(),
-        time_attr: "training_iteration".to_owned(),
-        max_t: None,
         trials: Some(trials),
-        slots: 8,
-        seed: 3,
-        options: "{}".to_owned(),
+        ..crate::lab::setup(space, 3, "{}")
     }
 }
 

@@ -3,27 +3,18 @@
 use std::collections::VecDeque;
 
 use tune_plugin::{
-    Config, Ending, FailureKind, Objective, Observation, Outcome, Parameter, Proposal, Report,
-    Searcher, Setup, Stream, Suggestion, TrialId, parse_options,
+    Config, Ending, FailureKind, Observation, Outcome, Parameter, Proposal, Report, Searcher,
+    Setup, Stream, Suggestion, TrialId, parse_options,
 };
 use tune_searchers::Dehb;
 
-use crate::lab::{choice, minimum, number, real, reals, sphere, start};
+use crate::lab::{choice, minimum, number, real, reals, setup, sphere, start};
 
 fn with_budgets(space: &[Parameter], max_t: f64, options: &str) -> Dehb {
     let setup = Setup {
-        space: space.to_vec(),
-        objectives: vec![Objective {
-            metric: "loss".to_owned(),
-            maximize: false,
-        }],
-        constraints: Vec::new(),
-        time_attr: "training_iteration".to_owned(),
         max_t: Some(max_t),
-        trials: None,
         slots: 4,
-        seed: 3,
-        options: options.to_owned(),
+        ..setup(space, 3, options)
     };
     Dehb::init(&setup, parse_options(options).unwrap()).unwrap()
 }
@@ -313,18 +304,9 @@ fn without_budgets_it_is_differential_evolution_and_beats_random_draws() {
 fn found(seed: u64, resource: f64, is_random: bool) -> f64 {
     let space = [real("x0"), real("x1"), real("x2")];
     let setup = Setup {
-        space: space.to_vec(),
-        objectives: vec![Objective {
-            metric: "loss".to_owned(),
-            maximize: false,
-        }],
-        constraints: Vec::new(),
-        time_attr: "training_iteration".to_owned(),
         max_t: Some(27.0),
-        trials: None,
         slots: 4,
-        seed,
-        options: "{}".to_owned(),
+        ..setup(&space, seed, "{}")
     };
     let mut dehb = Dehb::init(&setup, parse_options("{}").unwrap()).unwrap();
     let mut stream = Stream::new(seed);

@@ -45,13 +45,9 @@ pub(crate) fn choice(name: &str, values: &[&str]) -> Parameter {
     parameter(name, Domain::Choice(values))
 }
 
-/// A searcher that minimises `loss`, or its complaints.
-pub(crate) fn try_start<S: Searcher>(
-    space: &[Parameter],
-    seed: u64,
-    options: &str,
-) -> Result<S, String> {
-    let setup = Setup {
+/// What a searcher that minimises `loss` is told at its beginning.
+pub(crate) fn setup(space: &[Parameter], seed: u64, options: &str) -> Setup {
+    Setup {
         space: space.to_vec(),
         objectives: vec![Objective {
             metric: "loss".to_owned(),
@@ -64,7 +60,16 @@ pub(crate) fn try_start<S: Searcher>(
         slots: 8,
         seed,
         options: options.to_owned(),
-    };
+    }
+}
+
+/// A searcher that minimises `loss`, or its complaints.
+pub(crate) fn try_start<S: Searcher>(
+    space: &[Parameter],
+    seed: u64,
+    options: &str,
+) -> Result<S, String> {
+    let setup = setup(space, seed, options);
     S::init(&setup, parse_options(options).unwrap()).map_err(|e| format!("{e:?}"))
 }
 

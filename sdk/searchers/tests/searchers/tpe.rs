@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use tune_plugin::{
-    Condition, Config, Domain, Ending, FailureKind, GaussianSpread, Objective, Observation,
-    Outcome, Parameter, PluginOptions, RealRange, Report, Searcher, Setup, Space, Stream,
-    Suggestion, TrialId, TrialState, Value, WholeRange, parse_options,
+    Condition, Config, Domain, Ending, FailureKind, GaussianSpread, Observation, Outcome,
+    Parameter, PluginOptions, RealRange, Report, Searcher, Setup, Space, Stream, Suggestion,
+    TrialId, TrialState, Value, WholeRange, parse_options,
 };
 use tune_searchers::Tpe;
 
@@ -57,21 +57,7 @@ fn when(mut child: Parameter, parent: &str, among: &[&str]) -> Parameter {
 }
 
 fn start(space: &[Parameter], seed: u64, options: &str) -> Tpe {
-    let setup = Setup {
-        space: space.to_vec(),
-        objectives: vec![Objective {
-            metric: "loss".to_owned(),
-            maximize: false,
-        }],
-        constraints: Vec::new(),
-        time_attr: "training_iteration".to_owned(),
-        max_t: None,
-        trials: None,
-        slots: 8,
-        seed,
-        options: options.to_owned(),
-    };
-    Tpe::init(&setup, parse_options(options).unwrap()).unwrap()
+    crate::lab::start(space, seed, options)
 }
 
 fn ask(tpe: &mut Tpe, trial: TrialId) -> Option<Config> {

@@ -64,7 +64,7 @@ pub struct AdapterInfo {
 #[derive(Debug)]
 pub struct Adapters {
     adapters: Vec<(AdapterInfo, wgpu::Adapter)>,
-    /// Why there is none.
+    /// Why there is none, if there is none; what to do comes after it.
     reason: &'static str,
 }
 
@@ -94,7 +94,9 @@ impl Adapters {
     /// None, as if the machine had none.
     #[must_use]
     pub fn none() -> &'static Self {
-        static NONE: Adapters = Adapters::without("GPUs are switched off (TUNE_HOST_GPU=off)");
+        static NONE: Adapters = Adapters::without(
+            "GPUs are switched off (TUNE_HOST_GPU=off): unset it; if there is none then",
+        );
         &NONE
     }
 
@@ -109,8 +111,9 @@ impl Adapters {
     /// any other word there are none, which their refusal says: a slip must not compute elsewhere.
     #[must_use]
     pub fn chosen(word: Option<&str>) -> &'static Self {
-        static UNKNOWN: Adapters =
-            Adapters::without("TUNE_HOST_GPU is neither `off` nor `noop`; correct or unset it");
+        static UNKNOWN: Adapters = Adapters::without(
+            "TUNE_HOST_GPU is neither `off` nor `noop`: correct or unset it; if there is none then",
+        );
         match word {
             None | Some("") => Self::of_machine(),
             Some("off") => Self::none(),

@@ -1,6 +1,7 @@
 //! `doctor`: what this machine and this build are, as a bug report needs it.
 
 use serde_json::json;
+use tune_core::GpuLimits;
 use tune_experiment::HostLimits;
 use tune_runtime::{CONTRACT_VERSION, Tracking};
 
@@ -70,11 +71,9 @@ pub(crate) fn doctor(args: DoctorArgs) -> Result<Verdict, Failure> {
         ),
         (
             "gpus",
-            if gpus.is_empty() {
-                "none: a Vulkan driver is needed (Debian: apt-get install mesa-vulkan-drivers libvulkan1)"
-                    .to_owned()
-            } else {
-                gpus.join("; ")
+            match gpu::adapters().refusal(&GpuLimits::default()) {
+                Some(refusal) if gpus.is_empty() => format!("none: {refusal}"),
+                _ => gpus.join("; "),
             },
         ),
         ("plugins", embedded.join(", ")),

@@ -69,6 +69,17 @@ fn without_a_device_its_trials_say_what_to_install() {
 }
 
 #[test]
+fn the_doctor_says_why_there_is_no_device_and_what_to_do() {
+    let lab = Lab::new();
+    let (_, said) = on("off", &lab, &["doctor"]);
+    assert!(said.contains("TUNE_HOST_GPU=off"), "{said}");
+    let (_, said) = on("nop", &lab, &["doctor"]);
+    assert!(said.contains("neither `off` nor `noop`"), "{said}");
+    let (_, said) = on("noop", &lab, &["doctor"]);
+    assert!(!said.contains("none: "), "{said}");
+}
+
+#[test]
 fn goes_on_with_what_is_on_the_device_after_a_stop() {
     let lab = Lab::new();
     let file = lab.file(&experiment("write").top("max_t = 3"));

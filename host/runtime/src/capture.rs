@@ -101,7 +101,7 @@ impl<G> Instance<G> {
         state.check_files(&live.store.data().files)?;
         live.store.data_mut().gpu.restore(state.gpu())?;
         live.restore(self.linked.layout()?, state)?;
-        self.measure_memory(&live.store);
+        self.measured.memory(&live.store);
         self.live = Some(live);
         Ok(())
     }

@@ -45,11 +45,29 @@ pub(crate) struct Instance<G> {
     log: SharedLog,
     control: Arc<Control>,
     fuel: Fuel,
+    pub(crate) measured: Measured,
+    hostcall_bytes: u64,
+    handles: u32,
+}
+
+/// What the last call left behind, which is known after it has ended the instance too.
+#[derive(Default)]
+pub(crate) struct Measured {
     burned: u64,
     memory_bytes: u64,
     usage: Usage,
-    hostcall_bytes: u64,
-    handles: u32,
+}
+
+impl Measured {
+    pub(crate) fn memory(&mut self, store: &Store<StoreData>) {
+        self.memory_bytes = store.data().limiter.memory_bytes();
+        self.usage = store.data().usage();
+    }
+
+    fn fuel(&mut self, store: &Store<StoreData>, control: &Control) {
+        self.burned = burned(store);
+        control.publish_burned(self.burned);
+    }
 }
 
 pub(crate) struct Live<G> {
@@ -73,9 +91,7 @@ impl<G> Instance<G> {
             log: parts.log.clone(),
             control: Arc::clone(&parts.control),
             fuel,
-            burned: 0,
-            memory_bytes: 0,
-            usage: Usage::default(),
+            measured: Measured::default(),
             hostcall_bytes: parts.limits.hostcall_bytes,
             handles: parts.limits.handles,
         };
@@ -91,10 +107,9 @@ impl<G> Instance<G> {
             })
         });
         let collected = collector.finish();
+        instance.measured.memory(&store);
         if store.data().account == Account::Step {
-            instance.measure(&store);
-        } else {
-            instance.measure_memory(&store);
+            instance.measured.fuel(&store, &instance.control);
         }
         match made {
             Ok((made, exports)) => {
@@ -121,7 +136,7 @@ impl<G> Instance<G> {
     /// Begins a step or call with this much fuel.
     pub(crate) fn refuel(&mut self, fuel: Fuel) {
         self.fuel = fuel;
-        self.burned = 0;
+        self.measured.burned = 0;
         if let Some(live) = &mut self.live
             && begin(&mut live.store, fuel.amount).is_err()
         {
@@ -162,7 +177,7 @@ impl<G> Instance<G> {
         call: impl AsyncFnOnce(&G, &mut Store<StoreData>) -> wasmtime::Result<T>,
         is_step: bool,
     ) -> Result<T, Box<PluginFault>> {
-        let Some(mut live) = self.live.take() else {
+        let Some(live) = &mut self.live else {
             return Err(self.fault(
                 operation,
                 FailureKind::HostBug,
@@ -174,24 +189,14 @@ impl<G> Instance<G> {
             Ok(()) => drive(&self.control, call(&live.exports, &mut live.store)),
             Err(interrupted) => Err(interrupted.into()),
         };
+        self.measured.memory(&live.store);
         if is_step {
-            self.measure(&live.store);
-        } else {
-            self.measure_memory(&live.store);
+            self.measured.fuel(&live.store, &self.control);
         }
-        match result {
-            Ok(value) => {
-                self.live = Some(live);
-                Ok(value)
-            }
-            Err(error) => Err(self.explain(operation, &error)),
-        }
-    }
-
-    fn measure(&mut self, store: &Store<StoreData>) {
-        self.measure_memory(store);
-        self.burned = burned(store);
-        self.control.publish_burned(self.burned);
+        result.map_err(|error| {
+            self.live = None;
+            self.explain(operation, &error)
+        })
     }
 
     /// Bytes of buffers on the GPU.
@@ -199,11 +204,6 @@ impl<G> Instance<G> {
         self.live
             .as_ref()
             .map_or(0, |live| live.store.data().gpu.bytes())
-    }
-
-    pub(crate) fn measure_memory(&mut self, store: &Store<StoreData>) {
-        self.memory_bytes = store.data().limiter.memory_bytes();
-        self.usage = store.data().usage();
     }
 
     fn explain(&self, operation: &str, error: &wasmtime::Error) -> Box<PluginFault> {
@@ -214,7 +214,7 @@ impl<G> Instance<G> {
             fuel: (self.fuel.limit, self.fuel.amount),
             hostcall_bytes: self.hostcall_bytes,
             handles: self.handles,
-            usage: self.usage,
+            usage: self.measured.usage,
             wall: self.control.wall(),
             wall_limit: self.control.wall_limit(),
         };
@@ -239,7 +239,7 @@ impl<G> Instance<G> {
             backtrace: Vec::new(),
             last_log: self.log.lock().recent(),
             hint: hint.to_owned(),
-            usage: self.usage,
+            usage: self.measured.usage,
         })
     }
 
@@ -260,12 +260,12 @@ impl<G> Instance<G> {
 
     /// Fuel of the present or last step or call.
     pub(crate) fn burned(&self) -> u64 {
-        self.burned
+        self.measured.burned
     }
 
     /// The most that the present or last step or call used or wanted.
     pub(crate) fn usage(&self) -> Usage {
-        self.usage
+        self.measured.usage
     }
 
     /// What the last call used.
@@ -274,15 +274,15 @@ impl<G> Instance<G> {
         let left = self.control.remaining().unwrap_or(wall);
         let took = wall.saturating_sub(left).as_micros();
         CallUsage {
-            fuel: self.burned,
+            fuel: self.measured.burned,
             wall_us: u64::try_from(took).unwrap_or(u64::MAX),
-            instance: self.usage,
+            instance: self.measured.usage,
         }
     }
 
     /// All linear memories, after the last call.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.memory_bytes
+        self.measured.memory_bytes
     }
 
     /// Log lines since the last take.

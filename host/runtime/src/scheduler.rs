@@ -6,7 +6,7 @@ use tune_core::records::{Action, Config, Creation, FailureKind, Report, Setup, T
 use tune_core::{CallUsage, Limits, PluginFault};
 use wasmtime::Store;
 
-use crate::bindings::scheduler;
+use crate::bindings::{scheduler, types};
 use crate::from_guest::{self, Bounds};
 use crate::instance::Instance;
 use crate::linked::Linked;
@@ -21,8 +21,10 @@ use crate::to_guest;
 /// documented in `wit/scheduler.wit`.
 pub struct SchedulerInstance {
     instance: Instance<scheduler::Guest>,
-    limits: Limits,
+    limits: Arc<Limits>,
     usage: CallUsage,
+    /// The last report, for the next one: names are mostly the same, and need no memory then.
+    report: types::Report,
 }
 
 #[expect(
@@ -69,8 +71,9 @@ impl SchedulerInstance {
         let load = |store: &mut _, exports: &_| indices.load(store, exports);
         Ok(Self {
             instance: Instance::new(linked, parts, (call_fuel(limits), 0), load)?,
-            limits: limits.clone(),
+            limits: Arc::new(limits.clone()),
             usage: CallUsage::default(),
+            report: to_guest::no_report(),
         })
     }
 
@@ -102,7 +105,7 @@ impl SchedulerInstance {
             &mut Store<StoreData>,
         ) -> wasmtime::Result<Vec<scheduler::Action>>,
     ) -> Result<Vec<Action>, Box<PluginFault>> {
-        let limits = self.limits.clone();
+        let limits = Arc::clone(&self.limits);
         self.call(operation, async |guest, store| {
             Ok(Bounds(&limits).actions(call(guest, store).await?)?)
         })
@@ -129,10 +132,13 @@ impl SchedulerInstance {
         if self.instance.linked.ignores_results {
             return Ok(Vec::new());
         }
-        let report = to_guest::report(report);
-        self.actions("on-result", async |guest, store| {
-            guest.call_on_result(store, trial, &report).await
-        })
+        let mut told = std::mem::replace(&mut self.report, to_guest::no_report());
+        to_guest::report_over(&mut told, report);
+        let answer = self.actions("on-result", async |guest, store| {
+            guest.call_on_result(store, trial, &told).await
+        });
+        self.report = told;
+        answer
     }
 
     /// Tells that a trial ended by itself.
@@ -169,7 +175,7 @@ impl SchedulerInstance {
 
     /// Asks what a free slot does.
     pub fn next_to_run(&mut self, creation: Creation) -> Result<Turn, Box<PluginFault>> {
-        let (creation, limits) = (to_guest::creation(creation), self.limits.clone());
+        let (creation, limits) = (to_guest::creation(creation), Arc::clone(&self.limits));
         self.call("next-to-run", async |guest, store| {
             Ok(Bounds(&limits).turn(guest.call_next_to_run(store, creation).await?)?)
         })

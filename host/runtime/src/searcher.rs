@@ -8,7 +8,7 @@ use tune_core::records::{
 use tune_core::{CallUsage, Limits, PluginFault};
 use wasmtime::Store;
 
-use crate::bindings::searcher;
+use crate::bindings::{searcher, types};
 use crate::from_guest::{self, Bounds};
 use crate::instance::{Fuel, Instance};
 use crate::linked::Linked;
@@ -22,8 +22,10 @@ use crate::to_guest;
 /// documented in `wit/searcher.wit`.
 pub struct SearcherInstance {
     instance: Instance<searcher::Guest>,
-    limits: Limits,
+    limits: Arc<Limits>,
     usage: CallUsage,
+    /// As the scheduler's.
+    report: types::Report,
 }
 
 /// Fuel of one call.
@@ -78,8 +80,9 @@ impl SearcherInstance {
         let load = |store: &mut _, exports: &_| indices.load(store, exports);
         Ok(Self {
             instance: Instance::new(linked, parts, (call_fuel(limits), 0), load)?,
-            limits: limits.clone(),
+            limits: Arc::new(limits.clone()),
             usage: CallUsage::default(),
+            report: to_guest::no_report(),
         })
     }
 
@@ -109,7 +112,7 @@ impl SearcherInstance {
         trial: TrialId,
         pinned: &Config,
     ) -> Result<Result<Suggestion, Failure>, Box<PluginFault>> {
-        let (pinned, limits) = (to_guest::config(pinned), self.limits.clone());
+        let (pinned, limits) = (to_guest::config(pinned), Arc::clone(&self.limits));
         self.call("suggest", async |guest, store| {
             Ok(match guest.call_suggest(store, trial, &pinned).await? {
                 Ok(suggestion) => Ok(Bounds(&limits).suggestion(suggestion)?),
@@ -128,10 +131,14 @@ impl SearcherInstance {
         if self.instance.linked.ignores_results {
             return Ok(());
         }
-        let (report, state) = (to_guest::report(report), to_guest::trial_state(state));
-        self.call("observe", async |guest, store| {
-            guest.call_observe(store, trial, &report, state).await
-        })
+        let state = to_guest::trial_state(state);
+        let mut told = std::mem::replace(&mut self.report, to_guest::no_report());
+        to_guest::report_over(&mut told, report);
+        let answer = self.call("observe", async |guest, store| {
+            guest.call_observe(store, trial, &told, state).await
+        });
+        self.report = told;
+        answer
     }
 
     /// Tells that a trial ended.

@@ -38,19 +38,39 @@ pub(crate) fn change(change: &plain::Change) -> wit::Change {
     }
 }
 
-pub(crate) fn report(report: &plain::Report) -> wit::Report {
+/// A report of nothing, which needs no memory.
+pub(crate) const fn no_report() -> wit::Report {
     wit::Report {
-        metrics: report
-            .metrics
-            .iter()
-            .map(|m| wit::Metric {
-                name: m.name.clone(),
-                value: m.value,
-            })
-            .collect(),
-        finished: report.finished,
-        cost: report.cost,
+        metrics: Vec::new(),
+        finished: false,
+        cost: None,
     }
+}
+
+pub(crate) fn report(report: &plain::Report) -> wit::Report {
+    let mut told = no_report();
+    report_over(&mut told, report);
+    told
+}
+
+/// A report in the place, and in the memory, of an earlier one.
+pub(crate) fn report_over(told: &mut wit::Report, report: &plain::Report) {
+    let metrics = &report.metrics;
+    told.metrics.truncate(metrics.len());
+    for (place, metric) in told.metrics.iter_mut().zip(metrics) {
+        place.name.clone_from(&metric.name);
+        place.value = metric.value;
+    }
+    let more = metrics
+        .iter()
+        .skip(told.metrics.len())
+        .map(|m| wit::Metric {
+            name: m.name.clone(),
+            value: m.value,
+        });
+    told.metrics.extend(more);
+    told.finished = report.finished;
+    told.cost = report.cost;
 }
 
 pub(crate) fn trial_state(state: plain::TrialState) -> wit::TrialState {

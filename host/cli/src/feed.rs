@@ -3,11 +3,10 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tune_report::{DerivedError, DerivedFiles, DerivedRecord, Outputs};
-use tune_store::{Journal, Row};
+use tune_report::{DerivedError, DerivedFiles, DerivedRecord, DerivedSender, Outputs, Unwritten};
+use tune_store::{Beside, Journal, Row};
 
 /// Records on their way to the derived files.
 #[derive(Debug)]
@@ -19,23 +18,46 @@ pub(crate) struct Feed {
 /// Shared with the journal's thread. A std mutex: held for moving records only.
 #[derive(Debug)]
 struct Held {
-    /// In the order of the rows that they came with.
-    waiting: VecDeque<(u64, DerivedRecord)>,
+    /// In the order of the rows that they came with, and the bytes that they are counted with.
+    waiting: VecDeque<(u64, DerivedRecord, u64)>,
     /// Rows below this are durable.
     committed: u64,
     /// None once the files are to be completed.
-    sender: Option<Sender<DerivedRecord>>,
+    sender: Option<DerivedSender>,
 }
 
 impl Held {
     fn release(&mut self) {
-        while let Some((sequence, _)) = self.waiting.front()
+        while let Some((sequence, ..)) = self.waiting.front()
             && *sequence < self.committed
         {
-            if let (Some((_, record)), Some(sender)) = (self.waiting.pop_front(), &self.sender) {
-                // After an error the thread is gone, and `finish` tells why.
-                drop(sender.send(record));
+            if let (Some((_, record, bytes)), Some(sender)) =
+                (self.waiting.pop_front(), &self.sender)
+            {
+                sender.send(record, bytes);
             }
+        }
+    }
+}
+
+/// What the files have yet to get, for whoever bounds the directory of the run.
+struct Counted {
+    unwritten: Unwritten,
+    held: Arc<Mutex<Held>>,
+}
+
+impl Beside for Counted {
+    fn unwritten(&self) -> u64 {
+        self.unwritten.bytes()
+    }
+
+    fn write_now(&self) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = held.sender.clone();
+        // Not while it is locked: the files take their time.
+        drop(held);
+        if let Some(sender) = sender {
+            sender.write_now();
         }
     }
 }
@@ -68,14 +90,21 @@ impl Feed {
             }
             held.release();
         }));
+        journal.count(Arc::new(Counted {
+            unwritten: files.unwritten().clone(),
+            held: Arc::clone(&held),
+        }));
         Ok(Some(Self { files, held }))
     }
 
     /// Hands over what came with a row.
     pub(crate) fn send(&self, sequence: u64, records: impl IntoIterator<Item = DerivedRecord>) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.waiting
-            .extend(records.into_iter().map(|record| (sequence, record)));
+        let unwritten = self.files.unwritten();
+        held.waiting.extend(records.into_iter().map(|record| {
+            let bytes = unwritten.add(&record);
+            (sequence, record, bytes)
+        }));
         held.release();
     }
 

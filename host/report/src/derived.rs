@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use tune_core::records::Config;
 use crate::csv::ProgressCsv;
 use crate::json::{config_json, json_number};
 use crate::outputs::Outputs;
+use crate::unwritten::Unwritten;
 use crate::{ReportView, tensorboard};
 
 /// Files of a trial that goes on are written this often: people look no faster, and ten thousand
@@ -66,10 +67,45 @@ pub struct DerivedError {
     pub message: String,
 }
 
+/// What the thread is told.
+#[derive(Debug)]
+enum Order {
+    /// A record, and the bytes that it was counted with.
+    Record(DerivedRecord, u64),
+    /// Write all that there is; who asks hears when it is done.
+    WriteNow(SyncSender<()>),
+}
+
+/// A handle through which records reach the thread.
+#[derive(Clone, Debug)]
+pub struct DerivedSender {
+    orders: Sender<Order>,
+    unwritten: Unwritten,
+}
+
+impl DerivedSender {
+    /// Hands a record over, with the bytes that [`Unwritten::add`] counted it with; never waits.
+    pub fn send(&self, record: DerivedRecord, bytes: u64) {
+        // After an error the thread is gone, and `finish` tells why.
+        if self.orders.send(Order::Record(record, bytes)).is_err() {
+            self.unwritten.remove(bytes);
+        }
+    }
+
+    /// Returns when all that was sent so far is in the files, or the thread is gone.
+    pub fn write_now(&self) {
+        let (done, wait) = mpsc::sync_channel(1);
+        if self.orders.send(Order::WriteNow(done)).is_ok() {
+            // An error: the thread is gone, and nothing will be written any more.
+            wait.recv().unwrap_or_default();
+        }
+    }
+}
+
 /// The thread that writes derived files.
 #[derive(Debug)]
 pub struct DerivedFiles {
-    sender: Sender<DerivedRecord>,
+    sender: DerivedSender,
     thread: JoinHandle<Result<(), DerivedError>>,
 }
 
@@ -91,8 +127,13 @@ impl DerivedFiles {
             message: error.to_string(),
         };
         fs::create_dir_all(&root).map_err(|e| failed(&e))?;
-        let (sender, receiver) = mpsc::channel();
+        let (orders, receiver) = mpsc::channel();
+        let sender = DerivedSender {
+            orders,
+            unwritten: Unwritten::new(outputs),
+        };
         let files = Files {
+            unwritten: sender.unwritten.clone(),
             root: root.clone(),
             outputs,
             created_s,
@@ -101,7 +142,12 @@ impl DerivedFiles {
         };
         let thread = thread::Builder::new()
             .name("derived-files".to_owned())
-            .spawn(move || files.run(&receiver))
+            .spawn(move || {
+                let unwritten = files.unwritten.clone();
+                let ended = files.run(&receiver);
+                unwritten.end();
+                ended
+            })
             .map_err(|e| failed(&e))?;
         Ok(Self { sender, thread })
     }
@@ -109,14 +155,20 @@ impl DerivedFiles {
     /// A handle that records can be sent through from another thread, such as the journal's. The
     /// files are not complete before all handles are dropped.
     #[must_use]
-    pub fn sender(&self) -> Sender<DerivedRecord> {
+    pub fn sender(&self) -> DerivedSender {
         self.sender.clone()
+    }
+
+    /// What is yet to be written.
+    #[must_use]
+    pub fn unwritten(&self) -> &Unwritten {
+        &self.sender.unwritten
     }
 
     /// Hands a record over; never waits.
     pub fn send(&self, record: DerivedRecord) {
-        // After an error the thread is gone, and `finish` tells why.
-        drop(self.sender.send(record));
+        let bytes = self.sender.unwritten.add(&record);
+        self.sender.send(record, bytes);
     }
 
     /// Completes all files and returns when they are.
@@ -136,6 +188,7 @@ impl DerivedFiles {
 }
 
 struct Files {
+    unwritten: Unwritten,
     root: PathBuf,
     outputs: Outputs,
     created_s: u64,
@@ -149,6 +202,8 @@ struct TrialFiles {
     config: Value,
     config_changed: bool,
     pending: Vec<ReportView>,
+    /// Bytes that what is to be written was counted with.
+    counted: u64,
     csv: ProgressCsv,
     /// Files of this run's own making are there.
     begun: bool,
@@ -156,7 +211,7 @@ struct TrialFiles {
 }
 
 impl Files {
-    fn run(mut self, records: &Receiver<DerivedRecord>) -> Result<(), DerivedError> {
+    fn run(mut self, orders: &Receiver<Order>) -> Result<(), DerivedError> {
         loop {
             let now = Instant::now();
             while let Some(&(when, trial)) = self.due.front()
@@ -165,27 +220,43 @@ impl Files {
                 self.due.pop_front();
                 self.write(trial)?;
             }
-            let record = match self.due.front() {
-                None => records.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some((when, _)) => records.recv_timeout(when.saturating_duration_since(now)),
+            let order = match self.due.front() {
+                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some((when, _)) => orders.recv_timeout(when.saturating_duration_since(now)),
             };
-            match record {
-                Ok(record) => {
-                    self.take(record)?;
-                    records
+            match order {
+                Ok(order) => {
+                    self.carry_out(order)?;
+                    orders
                         .try_iter()
-                        .try_for_each(|record| self.take(record))?;
+                        .try_for_each(|order| self.carry_out(order))?;
                     thread::park_timeout(REST);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        let rest: Vec<u32> = self.trials.keys().copied().collect();
-        rest.into_iter().try_for_each(|trial| self.write(trial))
+        self.write_all()
     }
 
-    fn take(&mut self, record: DerivedRecord) -> Result<(), DerivedError> {
+    fn carry_out(&mut self, order: Order) -> Result<(), DerivedError> {
+        match order {
+            Order::Record(record, bytes) => self.take(record, bytes),
+            Order::WriteNow(done) => {
+                self.write_all()?;
+                // Who asked does not wait any more: nobody needs to know.
+                done.send(()).unwrap_or_default();
+                Ok(())
+            }
+        }
+    }
+
+    fn write_all(&mut self) -> Result<(), DerivedError> {
+        let all: Vec<u32> = self.trials.keys().copied().collect();
+        all.into_iter().try_for_each(|trial| self.write(trial))
+    }
+
+    fn take(&mut self, record: DerivedRecord, bytes: u64) -> Result<(), DerivedError> {
         let trial = match record {
             DerivedRecord::Config { trial, config } => {
                 let root = &self.root;
@@ -194,10 +265,12 @@ impl Files {
                     config: Value::Null,
                     config_changed: true,
                     pending: Vec::new(),
+                    counted: 0,
                     csv: ProgressCsv::default(),
                     begun: false,
                     is_due: false,
                 });
+                files.counted = files.counted.saturating_add(bytes);
                 // Reports so far belong to the configuration so far.
                 if !files.pending.is_empty() {
                     files
@@ -210,12 +283,15 @@ impl Files {
             }
             DerivedRecord::Report { trial, report } => {
                 let Some(files) = self.trials.get_mut(&trial) else {
+                    self.unwritten.remove(bytes);
                     return Ok(());
                 };
+                files.counted = files.counted.saturating_add(bytes);
                 files.pending.push(report);
                 trial
             }
             DerivedRecord::Ended { trial } => {
+                self.unwritten.remove(bytes);
                 self.write(trial)?;
                 self.trials.remove(&trial);
                 return Ok(());
@@ -237,7 +313,9 @@ impl Files {
         files.is_due = false;
         files
             .write(self.outputs, self.created_s, trial)
-            .map_err(|e| files.failed(&e))
+            .map_err(|e| files.failed(&e))?;
+        self.unwritten.remove(std::mem::take(&mut files.counted));
+        Ok(())
     }
 }
 

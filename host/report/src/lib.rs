@@ -23,13 +23,14 @@ mod table;
 mod tensorboard;
 mod text;
 mod trials;
+mod unwritten;
 mod usage;
 mod usage_fold;
 mod view;
 
 pub use best::{BestReport, Scope, best_of_trial, best_trial, ranking};
 pub use compare::{ComparedRun, Comparison, FirstDifference, plan_differences};
-pub use derived::{DerivedError, DerivedFiles, DerivedRecord};
+pub use derived::{DerivedError, DerivedFiles, DerivedRecord, DerivedSender};
 pub use event::{LiveEvent, line};
 pub use importance::{
     Importance, Importances, MIN_TRIALS, Method, NoImportances, STABLE_TRIALS, importances,
@@ -50,6 +51,7 @@ pub use style::Style;
 pub use table::{Column, Table};
 pub use text::{clean, columns, cut};
 pub use trials::{trial_details, trials_table};
+pub use unwritten::Unwritten;
 pub use usage::{
     DeciderUse, LimitUse, TrialUse, decider_limits, run_usage, trial_limits, usage_json,
     usage_line, usage_table,

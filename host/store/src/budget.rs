@@ -4,7 +4,9 @@
 //! computed again and a log line decides nothing, but a row is a result.
 //!
 //! Looking at every file is dear, so it is done only when so much was written that it can matter;
-//! between two looks, an estimate on the safe side is added.
+//! between two looks, an estimate on the safe side is added. What others have yet to write (the
+//! files for other tools, up to a second after their rows) is added too: by their own count, which
+//! is never too low. Before a run is stopped, they write it, and the directory is looked at.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,14 +15,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::Beside;
 use crate::chunks::{CHUNKS, ChunkStore};
 use crate::{LogOf, StoreError};
 
-/// Bytes in the database and in the files for other tools for each byte of a row: names and numbers
-/// are written out there, three times.
-const PER_ROW_BYTE: u64 = 8;
-/// The same for a row without content: its place in the database, and a report of the host's metrics.
-const PER_ROW: u64 = 1 << 10;
+/// Bytes in the database for each byte of a row: in its log of what is to be written, and in its
+/// place.
+const PER_ROW_BYTE: u64 = 2;
+/// The same for a row without content: its columns and keys, and its share of pages that are not
+/// full.
+const PER_ROW: u64 = 512;
 /// An artifact is in the database or a content file, and in the file that people see.
 const PER_ARTIFACT_BYTE: u64 = 2;
 
@@ -32,9 +36,10 @@ const CUT: &[u8] =
 pub(crate) type Limit = Arc<AtomicU64>;
 
 /// The bytes of a run, and what follows from them.
-#[derive(Debug)]
 pub(crate) struct Budget {
     path: PathBuf,
+    /// Who else writes into the directory.
+    pub(crate) beside: Vec<Arc<dyn Beside>>,
     limit: Limit,
     chunks: ChunkStore,
     /// All but the snapshots, when it was looked at last; none: never.
@@ -67,6 +72,7 @@ impl Budget {
     pub(crate) fn new(path: &Path, limit: Limit, chunks: ChunkStore) -> Self {
         Self {
             path: path.to_owned(),
+            beside: Vec::new(),
             limit,
             chunks,
             seen: None,
@@ -99,7 +105,7 @@ impl Budget {
             self.look()?;
         }
         let snapshots = self.chunks.disk_bytes();
-        let others = self.seen.unwrap_or(0).saturating_add(self.since);
+        let others = self.others();
         self.chunks.set_run_quota(self.for_snapshots(others));
         let used = others.saturating_add(snapshots);
         let for_logs = share(limit, 6).saturating_sub(used).min(need.log_bytes);
@@ -108,9 +114,12 @@ impl Budget {
             ..need
         };
         if used.saturating_add(need.bytes()) > share(limit, 7) {
-            // The estimate may be too cautious.
+            // The estimates may be too cautious.
+            for beside in &self.beside {
+                beside.write_now();
+            }
             self.look()?;
-            let used = self.seen.unwrap_or(0).saturating_add(snapshots);
+            let used = self.others().saturating_add(snapshots);
             if used.saturating_add(need.bytes()) > share(limit, 7) {
                 return Err(StoreError::RunFull {
                     path: self.path.clone(),
@@ -125,6 +134,14 @@ impl Budget {
     /// What stands in a log instead of what is left out: once for each.
     pub(crate) fn instead(&mut self, log: LogOf) -> &'static [u8] {
         if self.cut.insert(log) { CUT } else { &[] }
+    }
+
+    /// All but the snapshots.
+    fn others(&self) -> u64 {
+        let unwritten = self.beside.iter().map(|beside| beside.unwritten());
+        let unwritten = unwritten.fold(0_u64, u64::saturating_add);
+        let seen = self.seen.unwrap_or(0);
+        seen.saturating_add(self.since).saturating_add(unwritten)
     }
 
     fn look(&mut self) -> Result<(), StoreError> {
@@ -197,6 +214,6 @@ mod tests {
             log_bytes: 5,
             artifact_bytes: 7,
         };
-        assert_eq!(need.bytes(), 2 * PER_ROW + 80 + 5 + 14);
+        assert_eq!(need.bytes(), 2 * PER_ROW + 20 + 5 + 14);
     }
 }

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::writer::Writer;
-use crate::{Attachments, Row, RunStatus, StoreError, check_artifact_name};
+use crate::{Attachments, Beside, Row, RunStatus, StoreError, check_artifact_name};
 
 /// A group is committed this long after its first row at the latest: what a crash can cost.
 const GROUP_TIME: Duration = Duration::from_millis(50);
@@ -52,6 +52,7 @@ struct State {
     since: Option<Instant>,
     status: Option<RunStatus>,
     subscribers: Vec<Subscriber>,
+    beside: Vec<Arc<dyn Beside>>,
     /// Sequence of the next row.
     next: u64,
     /// Rows that are durable.
@@ -84,6 +85,7 @@ impl Journal {
                 since: None,
                 status: None,
                 subscribers: Vec::new(),
+                beside: Vec::new(),
                 next,
                 committed: next,
                 busy: false,
@@ -102,6 +104,7 @@ impl Journal {
                 let ending = Ending(&theirs);
                 while let Some(work) = theirs.take() {
                     writer.subscribers.extend(work.subscribers);
+                    writer.budget.beside.extend(work.beside);
                     let count = work.rows.len() as u64;
                     theirs.done(count, writer.commit(work.rows, work.status));
                 }
@@ -219,6 +222,12 @@ impl Journal {
         self.shared.lock().subscribers.push(subscriber);
     }
 
+    /// From now on counts what this writes into the directory of the run too, see
+    /// [`RunDir::limit_disk`](crate::RunDir::limit_disk).
+    pub fn count(&self, beside: Arc<dyn Beside>) {
+        self.shared.lock().beside.push(beside);
+    }
+
     /// Why nothing can be written any more, if so. All up to [`Journal::committed`] is kept.
     #[must_use]
     pub fn failed(&self) -> Option<StoreError> {
@@ -255,6 +264,7 @@ struct Work {
     rows: Vec<(Row, Attachments)>,
     status: Option<RunStatus>,
     subscribers: Vec<Subscriber>,
+    beside: Vec<Arc<dyn Beside>>,
 }
 
 impl Shared {
@@ -307,6 +317,7 @@ impl Shared {
             rows,
             status,
             subscribers: mem::take(&mut state.subscribers),
+            beside: mem::take(&mut state.beside),
         })
     }
 

@@ -5,6 +5,7 @@
 //! row or a snapshot means: bodies are bytes to it.
 
 mod artifacts;
+mod beside;
 mod budget;
 mod chunks;
 mod error;
@@ -21,6 +22,7 @@ mod status;
 mod writer;
 
 pub use artifacts::{Artifact, ArtifactFile, check_artifact_name};
+pub use beside::Beside;
 pub use chunks::{
     CHUNK_BYTES, ChunkStore, Freed, MAX_HEADER_BYTES, Memory, NewSnapshot, Portable, Purpose,
     Since, SnapshotInfo, SnapshotKey, SnapshotOf, Usage,

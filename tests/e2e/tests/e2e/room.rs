@@ -49,6 +49,8 @@ fn stops_and_goes_on(lab: &Lab, experiment: &Experiment, more: &str, threads: &[
     assert_ne!(before["status"], "finished");
     // With no more room it stops again.
     lab.tune(&["resume", "exp"]).exits(4).says(&["`run_disk`"]);
+    let taken = bytes(&lab.path("runs/exp"));
+    assert!(taken <= ROOM, "{taken} bytes");
     lab.tune(&["resume", "exp", "--run-disk", more]).exits(0);
     assert_eq!(lab.show("exp")["status"], "finished");
 }
@@ -110,12 +112,85 @@ fn snapshots_over_it_are_left_out_and_no_trial_fails() {
 #[test]
 fn results_over_it_stop_the_run_before_the_journal_passes_it() {
     let lab = Lab::new();
-    // Without files for other tools, which are written a second later than they are counted.
     let experiment = limited(tune_test_artifacts::TRIAL_STEPS)
         .trials(4)
         .top("max_t = 180_000\nslots = 4\noutputs = []")
         .table("[searcher]\nplugin = \"random\"");
     stops_and_goes_on(&lab, &experiment, "2GiB", &[]);
+}
+
+#[test]
+fn files_for_other_tools_over_it_stop_the_run_before_they_pass_it() {
+    let lab = Lab::new();
+    // Every line of `result.json` repeats the configuration: a second of them is more than all.
+    let experiment = limited(tune_test_artifacts::TRIAL_STEPS)
+        .trials(4)
+        .top("max_t = 12_000\nslots = 4")
+        .space(&format!("ballast = {:?}", "x".repeat(2_000)))
+        .table("[searcher]\nplugin = \"random\"");
+    stops_and_goes_on(&lab, &experiment, "2GiB", &[]);
+}
+
+#[test]
+fn files_for_other_tools_below_it_are_all_there() {
+    let lab = Lab::new();
+    let experiment = limited(tune_test_artifacts::TRIAL_STEPS)
+        .trials(4)
+        .top("max_t = 3_000\nslots = 4")
+        .space(&format!("ballast = {:?}", "x".repeat(2_000)));
+    lab.run(&experiment, &[]).exits(0);
+    let taken = bytes(&lab.path("runs/exp"));
+    // Near three eighths of it: estimates of what is to come stop no run that has room.
+    assert!((ROOM / 4..ROOM).contains(&taken), "{taken} bytes");
+    for trial in 0..4 {
+        let lines = lab.read(&format!("runs/exp/trials/{trial:06}/result.json"));
+        assert_eq!(lines.lines().count(), 3_000);
+    }
+}
+
+#[test]
+fn results_below_it_are_all_there() {
+    let lab = Lab::new();
+    let experiment = limited(tune_test_artifacts::TRIAL_STEPS)
+        .trials(4)
+        .top("max_t = 10_000\nslots = 4\noutputs = []");
+    lab.run(&experiment, &[]).exits(0);
+    for trial in lab.show("exp")["trials"].as_array().unwrap() {
+        assert_eq!(trial["iterations"], 10_000);
+    }
+}
+
+#[test]
+fn logs_below_it_are_not_cut() {
+    let lab = Lab::new();
+    let experiment = limited(tune_test_artifacts::TRIAL_PRINTS_GIGABYTE)
+        .trials(2)
+        .table(&format!(
+            "[limits]\nrun_disk = {ROOM}\nlog_bytes = \"20 MiB\"\nlog_line_bytes = \"64 KiB\""
+        ));
+    lab.run(&experiment, &["--threads", "1"]).exits(0);
+    for trial in 0..2 {
+        let log = lab.read(&format!("runs/exp/logs/{trial:06}.log"));
+        assert!(!log.contains("`run_disk`") && log.len() > 19 << 20);
+    }
+}
+
+#[test]
+fn snapshots_below_it_are_all_there() {
+    let lab = Lab::new();
+    let experiment = limited(tune_test_artifacts::HOSTILE_GROWTH)
+        .trials(2)
+        .top("max_t = 3")
+        .space("rate = { uniform = [0.0, 1.0] }\nmb = 1")
+        .table("[snapshots]\ninterval = 1\nkeep = 100\nkeep_best = 100\nmax_overhead = 1.0");
+    let said = lab.run(&experiment, &[]).exits(0);
+    assert!(!said.stderr.contains("run_disk"), "{said}");
+    let listed = lab
+        .tune(&["snapshots", "exp", "--format", "json"])
+        .exits(0)
+        .json();
+    let text = listed.to_string();
+    assert!(text.matches("\"trial\"").count() >= 2, "{text}");
 }
 
 #[test]

@@ -76,7 +76,7 @@ pub(crate) fn check(
 ) -> Result<Work, Failure> {
     let device = crate::adapters::limits(quotas);
     at_most(
-        "max-commands-per-submit",
+        "gpu_commands_per_submit",
         commands.len() as u64,
         u64::from(quotas.commands_per_submit),
     )?;

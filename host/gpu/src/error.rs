@@ -10,7 +10,7 @@ const MAX_MESSAGE_BYTES: usize = 4 << 10;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}`: {used} of {limit} are used and {wanted} more were wanted")]
 pub struct OverQuota {
-    /// In the words of the contract.
+    /// Its key in the experiment file, or the contract's name of what nobody can raise.
     pub name: &'static str,
     /// Before the call.
     pub used: u64,

@@ -63,7 +63,7 @@ impl Usage {
     pub(crate) fn transfer(&mut self, bytes: u64, quotas: &GpuLimits) -> Result<(), OverQuota> {
         at_most("max-transfer-bytes-per-call", bytes, MAX_CALL_BYTES)?;
         take(
-            "max-transfer-bytes-per-step",
+            "gpu_transfer_per_step",
             &mut self.transfer_bytes,
             bytes,
             quotas.transfer_bytes_per_step,
@@ -73,7 +73,7 @@ impl Usage {
     /// One more object, or open read.
     pub(crate) fn object(&mut self, quotas: &GpuLimits) -> Result<(), OverQuota> {
         let mut objects = u64::from(self.objects);
-        take("max-objects", &mut objects, 1, u64::from(quotas.objects))?;
+        take("gpu_objects", &mut objects, 1, u64::from(quotas.objects))?;
         self.objects = self.objects.saturating_add(1);
         Ok(())
     }
@@ -81,7 +81,7 @@ impl Usage {
     /// Memory of a buffer or an open read.
     pub(crate) fn memory(&mut self, bytes: u64, quotas: &GpuLimits) -> Result<(), OverQuota> {
         take(
-            "max-buffer-bytes",
+            "gpu_buffers",
             &mut self.buffer_bytes,
             bytes,
             quotas.buffer_bytes,
@@ -91,7 +91,7 @@ impl Usage {
     /// Source of a shader.
     pub(crate) fn shader(&mut self, bytes: u64, quotas: &GpuLimits) -> Result<(), OverQuota> {
         take(
-            "max-shader-bytes",
+            "gpu_shader_bytes",
             &mut self.shader_bytes,
             bytes,
             quotas.shader_bytes,
@@ -106,12 +106,12 @@ impl Usage {
         quotas: &GpuLimits,
     ) -> Result<(), OverQuota> {
         at_most(
-            "max-commands-per-submit",
+            "gpu_commands_per_submit",
             commands,
             u64::from(quotas.commands_per_submit),
         )?;
         at_most(
-            "max-workgroups-per-submit",
+            "gpu_workgroups_per_submit",
             workgroups,
             quotas.workgroups_per_submit,
         )?;
@@ -128,17 +128,17 @@ mod tests {
     #[test]
     fn a_quota_that_is_exceeded_takes_nothing_and_says_which() {
         let mut used = 7;
-        let over = take("max-objects", &mut used, u64::MAX, 10).unwrap_err();
+        let over = take("gpu_objects", &mut used, u64::MAX, 10).unwrap_err();
         assert_eq!((over.used, over.wanted, over.limit), (7, u64::MAX, 10));
         assert_eq!(used, 7);
-        take("max-objects", &mut used, 3, 10).unwrap();
+        take("gpu_objects", &mut used, 3, 10).unwrap();
         assert_eq!(used, 10);
-        let text = take("max-objects", &mut used, 1, 10)
+        let text = take("gpu_objects", &mut used, 1, 10)
             .unwrap_err()
             .to_string();
         assert_eq!(
             text,
-            "`max-objects`: 10 of 10 are used and 1 more were wanted"
+            "`gpu_objects`: 10 of 10 are used and 1 more were wanted"
         );
     }
 }

@@ -202,7 +202,10 @@ pub(crate) fn check(recipe: &mut Recipe, quotas: &GpuLimits) -> Result<(), Failu
     let few = |name, count: usize, limit: u32| at_most(name, count as u64, u64::from(limit));
     match recipe {
         Recipe::Buffer { size, .. } => {
-            at_most("max-buffer-size", *size, quotas.one_buffer_bytes)?;
+            // One may not be larger than all together: then that is what has to be raised.
+            let all = quotas.one_buffer_bytes >= quotas.buffer_bytes;
+            let name = if all { "gpu_buffers" } else { "gpu_buffer" };
+            at_most(name, *size, quotas.one_buffer_bytes)?;
             if *size == 0 || !size.is_multiple_of(ALIGNMENT) {
                 let what =
                     format!("a buffer has {size} bytes: it must be a multiple of 4, and not 0");
@@ -210,7 +213,7 @@ pub(crate) fn check(recipe: &mut Recipe, quotas: &GpuLimits) -> Result<(), Failu
             }
         }
         Recipe::ShaderModule { code, .. } => {
-            at_most("max-shader-bytes", code.len() as u64, quotas.shader_bytes)?;
+            at_most("gpu_shader_bytes", code.len() as u64, quotas.shader_bytes)?;
         }
         Recipe::BindGroupLayout { entries, .. } => few(
             "max-bindings-per-bind-group",
@@ -300,15 +303,15 @@ mod tests {
         add(&mut table, buffer(64)).unwrap();
         let before = table.usage;
         for (recipe, name) in [
-            (buffer(68), "max-buffer-size"),
-            (buffer(40), "max-buffer-bytes"),
-            (buffer(u64::MAX - 3), "max-buffer-size"),
+            (buffer(68), "gpu_buffer"),
+            (buffer(40), "gpu_buffers"),
+            (buffer(u64::MAX - 3), "gpu_buffer"),
             (
                 Recipe::ShaderModule {
                     label: String::new(),
                     code: "x".repeat(11),
                 },
-                "max-shader-bytes",
+                "gpu_shader_bytes",
             ),
         ] {
             assert_eq!(name_of(add(&mut table, recipe).unwrap_err()), name);
@@ -393,7 +396,7 @@ mod tests {
         let ticket = table.open_ticket(100, &quotas).unwrap();
         assert_eq!(
             table.open_ticket(4, &quotas).unwrap_err().name,
-            "max-buffer-bytes"
+            "gpu_buffers"
         );
         assert_eq!(table.close_ticket(ticket), Ok(100));
         assert_eq!(

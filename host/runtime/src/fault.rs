@@ -15,6 +15,7 @@ use crate::drive::HostPanic;
 use crate::from_guest::{BadValue, message};
 use crate::gpu::{GpuEnded, NoGpu};
 use crate::inspect::PluginKind;
+use crate::instance::Fuel;
 use crate::limiter::LimitHit;
 use crate::tree::Changed;
 
@@ -25,7 +26,7 @@ pub(crate) struct Denied(pub(crate) &'static str);
 
 /// A call that asks the host for more than a limit allows.
 #[derive(Debug, thiserror::Error)]
-#[error("{wanted} {what} asked for at once, {allowed} allowed")]
+#[error("{wanted} {what} asked for at once, {allowed} allowed ({limit})")]
 pub(crate) struct Excess {
     pub(crate) what: &'static str,
     pub(crate) wanted: u64,
@@ -64,7 +65,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) operation: &'a str,
     pub(crate) last_log: Vec<String>,
     /// The limit that the fuel came from, such as `fuel_per_step`, and its value.
-    pub(crate) fuel: (&'static str, u64),
+    pub(crate) fuel: Fuel,
     /// Bytes that one call may pass to the host.
     pub(crate) hostcall_bytes: u64,
     /// Handles that it may hold.
@@ -233,7 +234,8 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
         return (
             FailureKind::BadValue,
             format!(
-                "it passed more than the {} bytes to the host in one call that are allowed",
+                "it passed more than the {} bytes to the host in one call that are allowed \
+                 (hostcall_bytes)",
                 scene.hostcall_bytes
             ),
             format!("raise `hostcall_bytes` in {limits}, or pass less at once"),
@@ -243,7 +245,7 @@ fn judge(error: &wasmtime::Error, scene: &Scene<'_>) -> (FailureKind, String, St
         return (
             FailureKind::BadValue,
             format!(
-                "it holds more than the {} handles that are allowed",
+                "it holds more than the {} handles that are allowed (handles)",
                 scene.handles
             ),
             format!("raise `handles` in {limits}, or let the plugin drop those that it has used"),
@@ -290,11 +292,21 @@ fn gpu_ended(ended: &Ended, limits: &str) -> (FailureKind, String, String) {
 }
 
 fn trapped(trap: Trap, scene: &Scene<'_>) -> (FailureKind, String, String) {
-    let (limit, fuel) = scene.fuel;
+    let Fuel {
+        amount,
+        limit,
+        allowed,
+    } = scene.fuel;
     match trap {
         Trap::OutOfFuel => (
             FailureKind::OutOfFuel,
-            format!("it burned all of its {fuel} units of fuel ({limit})"),
+            if amount == allowed {
+                format!("it burned all of its {allowed} units of fuel ({limit})")
+            } else {
+                format!(
+                    "it burned the {amount} units of fuel that were left of its {allowed} ({limit})"
+                )
+            },
             format!(
                 "raise `{limit}` in {}, or make it do less",
                 scene.identity.limits_table()
@@ -352,7 +364,7 @@ mod tests {
                 },
                 operation: "step",
                 last_log: Vec::new(),
-                fuel: ("fuel_per_step", 7),
+                fuel: Fuel::all_of("fuel_per_step", 7),
                 hostcall_bytes: 100,
                 handles: 10,
                 usage: Usage::default(),

@@ -8,7 +8,7 @@ use crate::bindings::{scheduler, searcher, types as wit};
 
 /// An answer outside its bounds.
 #[derive(Debug, thiserror::Error)]
-#[error("{what}")]
+#[error("{what}{}", limit.map(|limit| format!(" ({limit})")).unwrap_or_default())]
 pub(crate) struct BadValue {
     what: String,
     /// The limit that it is over, by its name in `[limits]`.
@@ -353,7 +353,7 @@ mod tests {
         let error = Bounds(&with(15)).config(config()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "a configuration of 16 bytes, 15 are allowed"
+            "a configuration of 16 bytes, 15 are allowed (suggestion_bytes)"
         );
         assert_eq!(error.limit, Some("suggestion_bytes"));
     }

@@ -24,16 +24,24 @@ use crate::store::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fuel {
     pub(crate) amount: u64,
+    /// Whose it is, and what that allows altogether.
     pub(crate) limit: &'static str,
+    pub(crate) allowed: u64,
 }
 
 impl Fuel {
+    /// As much as the limit allows.
+    pub(crate) fn all_of(limit: &'static str, allowed: u64) -> Self {
+        Self {
+            amount: allowed,
+            limit,
+            allowed,
+        }
+    }
+
     /// For work of the host's own making.
     pub(crate) fn for_host(limits: &Limits) -> Self {
-        Self {
-            amount: limits.fuel_per_step,
-            limit: "fuel_per_step",
-        }
+        Self::all_of("fuel_per_step", limits.fuel_per_step)
     }
 }
 
@@ -211,7 +219,7 @@ impl<G> Instance<G> {
             identity: &self.linked.identity,
             operation,
             last_log: self.log.lock().recent(),
-            fuel: (self.fuel.limit, self.fuel.amount),
+            fuel: self.fuel,
             hostcall_bytes: self.hostcall_bytes,
             handles: self.handles,
             usage: self.measured.usage,

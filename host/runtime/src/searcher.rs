@@ -30,10 +30,7 @@ pub struct SearcherInstance {
 
 /// Fuel of one call.
 pub(crate) fn call_fuel(limits: &Limits) -> Fuel {
-    Fuel {
-        amount: limits.fuel_per_call,
-        limit: "fuel_per_call",
-    }
+    Fuel::all_of("fuel_per_call", limits.fuel_per_call)
 }
 
 #[expect(

@@ -326,12 +326,10 @@ fn step_fuel(limits: &Limits, used: u64) -> Fuel {
         Fuel {
             amount: left,
             limit: "fuel_per_trial",
+            allowed: limits.fuel_per_trial,
         }
     } else {
-        Fuel {
-            amount: limits.fuel_per_step,
-            limit: "fuel_per_step",
-        }
+        Fuel::all_of("fuel_per_step", limits.fuel_per_step)
     }
 }
 

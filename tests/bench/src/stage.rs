@@ -175,6 +175,7 @@ impl Stage {
             "trial-ballast" => tune_test_artifacts::TRIAL_BALLAST,
             "trial-steps" => tune_test_artifacts::TRIAL_STEPS,
             "hostile-trainable" => tune_test_artifacts::HOSTILE_TRAINABLE,
+            "hostile-gpu" => tune_test_artifacts::HOSTILE_GPU,
             "hostile-growth" => tune_test_artifacts::HOSTILE_GROWTH,
             "hostile-observed" => tune_test_artifacts::HOSTILE_OBSERVED,
             "hostile-searcher" => tune_test_artifacts::HOSTILE_SEARCHER,

@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use tune_core::EnginePlan;
 use tune_core::records::{Config, FailureKind, Value};
-use tune_runtime::Grants;
+use tune_core::{EnginePlan, GpuCosts};
+use tune_runtime::{Adapters, GpuGrant, Grants};
 
 use crate::ending::Endings;
 use crate::stage::{Manner, Stage, plan};
@@ -29,7 +29,14 @@ pub(crate) struct Row {
 pub(crate) fn run(stage: &Stage) -> Result<bool> {
     let mut holds = true;
     for (title, rows) in [
-        ("Trainables: `hostile_trainable`", trainables(stage)?),
+        (
+            "Trainables: `hostile_trainable`",
+            trainables(stage, "hostile-trainable", ways::TRAINABLE, LIMITS)?,
+        ),
+        (
+            "Trainables: `hostile_gpu`",
+            trainables(stage, "hostile-gpu", ways::GPU, GPU_LIMITS)?,
+        ),
         (
             "Trainables: `hostile_growth` and `hostile_observed`",
             others(stage)?,
@@ -92,12 +99,15 @@ const LIMITS: &str = "[limits]\nfuel_per_step = 50_000_000\nmemory = \"16 MiB\"\
     hostcall_bytes = \"1 MiB\"\nlog_bytes = \"64 KiB\"\nartifact_bytes = \"64 KiB\"\n\
     artifact_count = 4\n";
 
-fn trainables(stage: &Stage) -> Result<Vec<Row>> {
-    let names: Vec<&str> = ways::TRAINABLE.iter().map(|way| way.0).collect();
+const GPU_LIMITS: &str = "[limits]\nfuel_per_step = 5_000_000_000\ngpu_buffers = \"16 MiB\"\n\
+    gpu_buffer = \"8 MiB\"\ngpu_objects = 500\ngpu_transfer_per_step = \"1 MiB\"\n";
+
+fn trainables(stage: &Stage, guest: &str, all: &[ways::Way], limits: &str) -> Result<Vec<Row>> {
+    let names: Vec<&str> = all.iter().map(|way| way.0).collect();
     let mut plan = plan(&format!(
         "version = 1\nmetric = \"loss\"\nmode = \"min\"\nslots = 2\nseed = 1\ntrials = {TRIALS}\n\
-         searcher = \"random\"\nscheduler = \"fifo\"\ntrainable = \"hostile-trainable\"\n\
-         [space]\nhostile = {{ choice = {:?} }}\n{LIMITS}",
+         searcher = \"random\"\nscheduler = \"fifo\"\ntrainable = {guest:?}\n\
+         [space]\nhostile = {{ choice = {:?} }}\n{limits}",
         [&[ways::GOOD], names.as_slice()].concat()
     ))?;
     let mut among = |how: &str| {
@@ -110,7 +120,7 @@ fn trainables(stage: &Stage) -> Result<Vec<Row>> {
     };
     let good = among(ways::GOOD)?;
     let mut rows = Vec::new();
-    for (way, kind) in ways::TRAINABLE {
+    for (way, kind) in all {
         let run = among(way)?;
         let as_it_must = run.get(HOSTILE).failure == *kind;
         rows.push(Row {
@@ -131,6 +141,12 @@ fn carried_out(stage: &Stage, plan: &EnginePlan) -> Result<Endings> {
     let manner = Manner {
         grants: Grants {
             artifact: true,
+            // Checks everything and computes nothing, as every machine can.
+            gpu: Some(GpuGrant {
+                adapters: Adapters::that_compute_nothing(),
+                required: true,
+                costs: GpuCosts::default(),
+            }),
             ..Grants::default()
         },
         watch: Some(endings.watch()),

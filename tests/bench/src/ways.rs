@@ -74,6 +74,7 @@ pub(crate) const SEARCHER: &[&str] = &[
     "missing_parameter",
     "extra_parameter",
     "two_thousand_parameters",
+    "many_long_texts",
     "a_million_parameters",
     "parameters_too_many_to_pass",
     "long_parameter_name",
@@ -108,6 +109,29 @@ pub(crate) const SCHEDULER: &[&str] = &[
     "run_what_is_unknown",
     "describe_a_book",
     "describe_a_library",
+];
+
+/// The ways of the guest `hostile_gpu` that need no device that computes. Work without end is not among them: no
+/// driver takes it back, and all that follows would share the device with it.
+pub(crate) const GPU: &[Way] = &[
+    ("buffers_for_ever", Some(Reported)),
+    ("huge_buffer", Some(Reported)),
+    ("objects_for_ever", Some(Reported)),
+    ("long_shader", Some(Reported)),
+    ("deep_shader", Some(Reported)),
+    ("deep_blocks", Some(Reported)),
+    ("deep_types", Some(Reported)),
+    ("huge_private_array", Some(Reported)),
+    ("wrong_shader", Some(Reported)),
+    ("too_many_workgroups", Some(Reported)),
+    ("too_much_at_once", Some(OutOfFuel)),
+    ("too_many_commands", Some(Reported)),
+    ("submissions_for_ever", Some(OutOfFuel)),
+    ("reads_for_ever", Some(Reported)),
+    ("reads_that_nobody_finishes", Some(Reported)),
+    ("writes_for_ever", Some(Reported)),
+    ("objects_of_others", Some(Reported)),
+    ("places_that_are_none", Some(Reported)),
 ];
 
 /// The way that does nothing hostile.

@@ -107,6 +107,12 @@ impl Searcher for Hostile {
                     config.insert(format!("p{i:05}"), Value::Text("x".repeat(1_000)));
                 }
             }
+            "many_long_texts" => {
+                // Each is as long as a text may be, and there are fewer than there may be.
+                for i in 0..20 {
+                    config.insert(format!("p{i}"), Value::Text("x".repeat(64 << 10)));
+                }
+            }
             "a_million_parameters" => {
                 for i in 0..1_000_000 {
                     config.insert(format!("p{i}"), 1.0);

@@ -126,13 +126,13 @@ fn quotas_of_work_and_transfer_are_named_with_what_is_left() {
     };
     commands[2] = Command::DispatchWorkgroups { counts: [11, 1, 1] };
     let over = name(gpu.submit(&commands).unwrap_err());
-    assert_eq!(over, ("max-workgroups-per-submit", 0, 11, 10));
+    assert_eq!(over, ("gpu_workgroups_per_submit", 0, 11, 10));
     commands.push(commands[0].clone());
     let over = name(gpu.submit(&commands).unwrap_err());
-    assert_eq!(over, ("max-commands-per-submit", 0, 4, 3));
+    assert_eq!(over, ("gpu_commands_per_submit", 0, 4, 3));
     gpu.write(data, 0, &[0; 60]).unwrap();
     let over = name(gpu.start_read(data, 0, 44).unwrap_err());
-    assert_eq!(over, ("max-transfer-bytes-per-step", 60, 44, 100));
+    assert_eq!(over, ("gpu_transfer_per_step", 60, 44, 100));
     gpu.begin_step();
     gpu.write(data, 0, &[0; 100]).unwrap();
 }

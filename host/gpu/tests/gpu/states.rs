@@ -92,7 +92,7 @@ fn a_state_that_needs_more_than_is_allowed_is_refused_and_changes_nothing() {
     let mut other = session(Adapters::that_compute_nothing(), small);
     let own = other.create(buffer(8)).unwrap();
     let refused = other.restore(&state, contents(&all)).unwrap_err();
-    assert!(matches!(&refused, StateError::DoesNotFit(why) if why.contains("max-buffer-bytes")));
+    assert!(matches!(&refused, StateError::DoesNotFit(why) if why.contains("gpu_buffers")));
     assert_eq!(read(&mut other, own, 8), [0, 0]);
     let mut none = session(Adapters::none(), quotas());
     let refused = none

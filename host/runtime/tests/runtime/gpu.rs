@@ -117,7 +117,7 @@ fn a_state_with_buffers_needs_the_grant() {
     small.limits.gpu.buffer_bytes = 63;
     let refused = plugin.restore_trial(small, &state, 0).err().unwrap();
     assert!(
-        refused.message.contains("max-buffer-size"),
+        refused.message.contains("gpu_buffer"),
         "{}",
         refused.details()
     );

@@ -20,6 +20,7 @@ mod dependencies;
 mod determinism;
 mod dice;
 mod disk;
+mod edges;
 mod examples;
 mod experiment;
 mod failures;

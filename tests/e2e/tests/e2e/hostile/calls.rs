@@ -37,7 +37,7 @@ fn log_at_a_level_that_is_none() {
     );
 }
 
-pub(super) fn with_stdout(step: &'static str) -> Text {
+pub(crate) fn with_stdout(step: &'static str) -> Text {
     Text {
         step,
         more: r#"(import "wasi:cli/stdout@0.2.6" "get-stdout" (func $out (result i32)))
@@ -67,7 +67,7 @@ fn use_a_handle_that_was_never_given() {
     );
 }
 
-fn with_random(step: &'static str) -> Text {
+pub(crate) fn with_random(step: &'static str) -> Text {
     Text {
         step,
         more: r#"(import "wasi:random/random@0.2.6" "get-random-bytes"

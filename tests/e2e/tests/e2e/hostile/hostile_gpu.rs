@@ -18,7 +18,7 @@ fn run(ways: &[String]) -> BTreeMap<String, Value> {
         .table("[searcher]\nplugin = \"grid\"")
         .table("[grants]\ngpu = true")
         .table(
-            "[limits]\nfuel_per_step = 5_000_000_000\ngpu_buffers = \"16 MiB\"\ngpu_objects = 500\n\
+            "[limits]\nfuel_per_step = 5_000_000_000\ngpu_buffers = \"16 MiB\"\ngpu_buffer = \"8 MiB\"\ngpu_objects = 500\n\
              gpu_transfer_per_step = \"1 MiB\"",
         );
     let file = lab.file(&experiment);
@@ -51,10 +51,10 @@ const FUEL: &[&str] = &["fuel_per_step", "hint"];
 const REFUSED: &[&str] = &["all of it was refused"];
 
 ways! { failed:
-    buffers_for_ever => "reported", &["`max-buffer-bytes`", "of 16777216 are used"];
-    huge_buffer => "reported", &["2147483648 more of `max-buffer-size`"];
-    objects_for_ever => "reported", &["1 more of `max-objects`: 500 of 500"];
-    long_shader => "reported", &["`max-shader-bytes`: 0 of 1048576"];
+    buffers_for_ever => "reported", &["`gpu_buffers`", "of 16777216 are used"];
+    huge_buffer => "reported", &["2147483648 more of `gpu_buffer`: 0 of 8388608"];
+    objects_for_ever => "reported", &["1 more of `gpu_objects`: 500 of 500"];
+    long_shader => "reported", &["`gpu_shader_bytes`: 0 of 1048576"];
     deep_shader => "reported", &["Shader 'deep' parsing error"];
     deep_blocks => "reported", &["Shader 'deep' parsing error", "nesting"];
     deep_types => "reported", &["Shader 'deep' parsing error"];
@@ -62,11 +62,11 @@ ways! { failed:
     wrong_shader => "reported", &["wgsl:2:9", "expected to be `u32`"];
     too_many_workgroups => "reported", &["`max-compute-workgroups-per-dimension`"];
     too_much_at_once => "out-of-fuel", FUEL;
-    too_many_commands => "reported", &["`max-commands-per-submit`: 0 of 65536"];
+    too_many_commands => "reported", &["`gpu_commands_per_submit`: 0 of 65536"];
     submissions_for_ever => "out-of-fuel", FUEL;
-    reads_for_ever => "reported", &["`max-transfer-bytes-per-step`: 1048576 of 1048576"];
-    reads_that_nobody_finishes => "reported", &["`max-objects`: 500 of 500"];
-    writes_for_ever => "reported", &["`max-transfer-bytes-per-step`: 1048576 of 1048576"];
+    reads_for_ever => "reported", &["`gpu_transfer_per_step`: 1048576 of 1048576"];
+    reads_that_nobody_finishes => "reported", &["`gpu_objects`: 500 of 500"];
+    writes_for_ever => "reported", &["`gpu_transfer_per_step`: 1048576 of 1048576"];
     objects_of_others => "reported", REFUSED;
     places_that_are_none => "reported", REFUSED;
 }
@@ -107,15 +107,20 @@ fn on_a_device(way: &str, limits: &str) -> Option<Value> {
 }
 
 #[test]
-fn work_without_end_is_ended_by_the_deadline_of_a_submission() {
-    for way in ["endless_dispatch", "endless_dispatch_read"] {
-        let limits = "fuel_per_step = 1_000_000_000_000_000\ngpu_time_per_submission = \"300 ms\"";
-        let Some(trial) = on_a_device(way, limits) else {
+fn work_without_end_is_ended_by_the_deadline_of_a_submission_a_step_and_a_trial() {
+    for (way, limit) in [
+        ("endless_dispatch", "gpu_time_per_submission"),
+        ("endless_dispatch", "gpu_time_per_step"),
+        ("endless_dispatch", "gpu_time_per_trial"),
+        ("endless_dispatch_read", "gpu_time_per_submission"),
+    ] {
+        let limits = format!("fuel_per_step = 1_000_000_000_000_000\n{limit} = \"300 ms\"");
+        let Some(trial) = on_a_device(way, &limits) else {
             return;
         };
         assert_eq!(trial["failure_kind"], "deadline", "{trial}");
         let story = trial["failure"].as_str().unwrap();
-        for part in ["gpu_time_per_submission", "hint"] {
+        for part in [limit, "hint"] {
             assert!(story.contains(part), "no {part:?} in {story}");
         }
     }

@@ -62,6 +62,7 @@ ways! { stops:
     two_thousand_parameters => 4, &["bad-value", "2002 parameters", "1024 are allowed"], 0;
     a_million_parameters => 4, FUEL, 0;
     parameters_too_many_to_pass => 4, OVER, 0;
+    many_long_texts => 4, &["bad-value", "1048576 are allowed", "raise `suggestion_bytes`"], 0;
     long_parameter_name => 4, &["bad-value", "1000 bytes, 128 are allowed"], 0;
     large_text => 4, &["bad-value", "100000 bytes, 65536 are allowed"], 0;
     huge_text => 4, OVER, 0;

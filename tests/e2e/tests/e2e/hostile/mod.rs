@@ -4,7 +4,7 @@
 //! Guests of the suite `hostile` have a module of their name here, or this does not compile. What
 //! Rust cannot express is WebAssembly text in `components` and `calls`; what is no plugin at all is in `files`.
 
-mod calls;
+pub(crate) mod calls;
 mod components;
 mod files;
 mod hostile_gpu;
@@ -15,7 +15,7 @@ mod hostile_searcher;
 mod hostile_trainable;
 mod returns;
 pub(crate) mod text;
-mod threats;
+pub(crate) mod threats;
 
 use crate::guests::is_tested;
 

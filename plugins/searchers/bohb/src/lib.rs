@@ -5,12 +5,13 @@
 //! Results are kept by budget: a trial's first result at or past each `max_t x reduction_factor^-k`.
 //! The largest budget with enough of them has the model. Departures from HpBandSter: results of lower
 //! budgets are kept after a higher one has a model; configurations of discrete spaces do not repeat;
-//! densities are no narrower than 0.05 instead of 0.001: with light tails that narrow, the ratio of
+//! from 1,000 results of a budget on, the good are the best of as many as 1,000 would have and the bad the
+//! newest of as many; densities are no narrower than 0.05 instead of 0.001: with light tails that narrow, the ratio of
 //! two densities is largest far away from all results (docs/searchers.md has the numbers).
 
 mod kde;
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use kde::{Axis, Kde};
 use tune_plugin::{
@@ -20,6 +21,9 @@ use tune_plugin::{
 
 /// Budgets at most: below the last one a result says next to nothing.
 const MAX_BUDGETS: usize = 30;
+/// Results with which the shares of the good and the bad no longer grow, so that a suggestion is bounded:
+/// as many kernels as `tpe` has. The paper's 15 % of them are the best 150 then.
+const MOST_MODELLED: usize = 1_000;
 /// How often a repeated configuration is drawn anew before the next unused one is taken in order.
 const REDRAWS: u32 = 20;
 
@@ -275,18 +279,25 @@ impl Bohb {
                 .filter_map(|(place, known)| Some((*known.losses.get(budget)?, place)))
                 .filter(|(loss, _)| !loss.is_nan())
                 .collect();
-            told.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            let share = |percent: f64| (percent * told.len() as f64 / 100.0) as usize;
+            let modelled = told.len().min(MOST_MODELLED);
+            let share = |percent: f64| (percent * modelled as f64 / 100.0) as usize;
             let good = least.max(share(self.options.top_n_percent));
             let bad = least.max(share(100.0 - self.options.top_n_percent));
             if told.len() < good + least {
                 return None;
             }
+            let by_loss =
+                |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+            told.sort_unstable_by(by_loss);
+            let (first, rest) = told.split_at_mut(good);
+            if modelled == MOST_MODELLED {
+                // Of the bad the newest: they are closest to what is suggested now.
+                rest.sort_unstable_by_key(|(_, place)| Reverse(*place));
+            }
             let points = |part: &[(f64, usize)]| {
                 let known = part.iter().filter_map(|(_, place)| self.trials.get(*place));
                 known.map(|known| known.point.clone()).collect::<Vec<_>>()
             };
-            let (first, rest) = told.split_at(good);
             Some((points(first), points(rest.get(..bad).unwrap_or(rest))))
         })
     }
@@ -315,3 +326,58 @@ impl Bohb {
 }
 
 tune_plugin::export_searcher!(Bohb);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tune_plugin::{Parameter, RealRange, parse_options};
+
+    #[test]
+    fn of_thousands_of_results_the_best_and_the_newest_of_the_bad_are_modelled() {
+        let (low, high, log, step) = (0.0, 1.0, false, None);
+        let setup = Setup {
+            space: vec![Parameter {
+                name: "x".to_owned(),
+                domain: Domain::Real(RealRange {
+                    low,
+                    high,
+                    log,
+                    step,
+                }),
+                conditions: Vec::new(),
+            }],
+            objectives: vec![Objective {
+                metric: "loss".to_owned(),
+                maximize: false,
+            }],
+            constraints: Vec::new(),
+            time_attr: "training_iteration".to_owned(),
+            max_t: None,
+            trials: None,
+            slots: 1,
+            seed: 0,
+            options: "{}".to_owned(),
+        };
+        let mut bohb = Bohb::init(&setup, parse_options("{}").unwrap()).unwrap();
+        // The earlier, the better: the good are the first, and among the bad the last are the newest.
+        let known = |place: u32| Known {
+            point: vec![f64::from(place)],
+            losses: vec![f64::from(place)],
+        };
+        let places = |rows: Rows| -> Vec<f64> {
+            let mut places: Vec<f64> = rows.into_iter().flatten().collect();
+            places.sort_by(f64::total_cmp);
+            places
+        };
+        let upto = |range: std::ops::Range<u32>| range.map(f64::from).collect::<Vec<_>>();
+        bohb.trials = (0..999).map(known).collect();
+        let (good, bad) = bohb.split().unwrap();
+        assert_eq!((places(good), places(bad)), (upto(0..149), upto(149..998)));
+        bohb.trials = (0..5_000).map(known).collect();
+        let (good, bad) = bohb.split().unwrap();
+        assert_eq!(
+            (places(good), places(bad)),
+            (upto(0..150), upto(4_150..5_000))
+        );
+    }
+}

@@ -1,7 +1,10 @@
 //! What a failure leads to: which kinds are final, which are tried again and from where, and how a
 //! run goes on whose searcher or scheduler failed. What each hostile way ends as is in `hostile`.
 
-use std::fs;
+use std::{
+    fs,
+    process::{Command, Output},
+};
 
 use crate::{experiment::Experiment, lab::Lab};
 
@@ -80,6 +83,51 @@ fn the_wall_time_of_a_trial_is_a_limit_of_its_own() {
     lab.run(&experiment, &[]).exits(1);
     let story = lab.trial("exp", 0)["failure"].as_str().unwrap().to_owned();
     assert!(story.contains("(wall_per_trial)"), "{story}");
+}
+
+/// Runs an experiment with the least address space, in whole GiB, in which it begins: the memories of the searcher
+/// and of the scheduler are there (4 GiB each, reserved), and no room for that of a trial.
+fn run_without_memory_for_trials(lab: &Lab, file: &str) -> Output {
+    let plain = lab.command(&["run", file, "--threads", "1"]);
+    for gib in 5..64 {
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -v {} && exec \"$0\" \"$@\"", gib << 20);
+        limited.args(["-c", &script]);
+        limited.arg(plain.get_program()).args(plain.get_args());
+        limited.current_dir(lab.path("")).env_clear();
+        let vars = plain.get_envs();
+        limited.envs(vars.filter_map(|(name, value)| Some((name, value?))));
+        let ended = limited.output().unwrap();
+        if lab.path("runs/branin").exists() {
+            return ended;
+        }
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(said.contains("memory"), "{said}");
+    }
+    panic!("it never begins");
+}
+
+#[test]
+fn a_machine_without_memory_fails_trials_which_are_tried_again_and_nothing_else() {
+    let lab = Lab::new();
+    let experiment = Experiment::branin(2).top("max_failures = 1\nslots = 1");
+    let file = lab.file(&experiment);
+    // Compiles the plugins, which takes memory too.
+    lab.tune(&["run", &file, "--name", "roomy"]).exits(0);
+    let ended = run_without_memory_for_trials(&lab, &file);
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert_eq!(lab.statuses("branin"), ["host-memory"; 2], "{said}");
+    assert_eq!(said.matches(AGAIN).count(), 2, "{said}");
+    for part in ["the machine has no", "hint: use fewer threads"] {
+        assert!(said.contains(part), "no {part:?} in {said}");
+    }
+    // With memory the same run goes on.
+    lab.tune(&["resume", "branin", "--trials", "3"]).exits(1);
+    assert_eq!(
+        lab.statuses("branin"),
+        ["host-memory", "host-memory", "finished"]
+    );
 }
 
 #[test]

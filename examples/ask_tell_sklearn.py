@@ -1,7 +1,4 @@
-"""Tunes scikit-learn, or anything else that Python can call, with a searcher of tune-host.
-
-    python3 examples/ask_tell_sklearn.py [SEARCHER [TRIALS]]     needs scikit-learn
-"""
+"""Tunes scikit-learn, or what else Python can call: `ask_tell_sklearn.py [SEARCHER [TRIALS]]`."""
 import json
 import os
 import subprocess
@@ -24,34 +21,29 @@ class Tuner:
         return reply
 
     def optimise(self, objective):
-        """All (value, params) of a function of params, called until the budget is spent."""
-        results, trial = [], 0
+        """Yields (value, params) of a function of params, called until the budget is spent."""
+        trial = 0
         while "params" in (reply := self.call(cmd="ask", id=trial)):
-            value = objective(reply["params"])
-            value = float(value) if value == value else None  # NaN: the trial failed
-            self.call(cmd="tell", id=trial, params=reply["params"], value=value)
-            results.append((value, reply["params"]))
+            value = float(objective(reply["params"]))
+            self.call(cmd="tell", id=trial, value=value if value == value else None)  # NaN: it failed
+            yield value, reply["params"]
             trial += 1
         self.call(cmd="stop")
-        return results
 
 
 def main(searcher="tpe", trials="30"):
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import cross_val_score
-    from sklearn.svm import SVC
+    from sklearn import datasets, model_selection, svm
 
-    images, labels = load_digits(return_X_y=True)
+    images, labels = datasets.load_digits(return_X_y=True)
     space = [
         {"name": "kernel", "kind": "cat", "choices": ["linear", "poly", "rbf"]},
         {"name": "C", "kind": "float", "low": 1e-3, "high": 1e3, "log": True},
         {"name": "gamma", "kind": "float", "low": 1e-5, "high": 1.0, "log": True,
          "when": {"param": "kernel", "in": ["poly", "rbf"]}},
-        {"name": "degree", "kind": "int", "low": 2, "high": 5, "when": {"param": "kernel", "in": ["poly"]}},
     ]
-    tuner = Tuner(searcher, space, "maximize", int(trials))
-    results = tuner.optimise(lambda params: cross_val_score(SVC(**params), images, labels, cv=3).mean())
-    print(*max((result for result in results if result[0] is not None), key=lambda result: result[0]))
+    accuracy = lambda params: model_selection.cross_val_score(svm.SVC(**params), images, labels, cv=3).mean()
+    results = Tuner(searcher, space, "maximize", int(trials)).optimise(accuracy)
+    print(*max((result for result in results if result[0] == result[0]), key=lambda result: result[0]))
 
 
 if __name__ == "__main__":

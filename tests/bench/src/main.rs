@@ -9,6 +9,7 @@
 mod ballast;
 mod checkpoint;
 mod clone;
+mod conversation;
 mod deciders;
 mod decisions;
 mod derived;
@@ -44,7 +45,7 @@ use stage::Stage;
 /// Runs on the stage; false if something that must hold did not.
 type Benchmark = fn(&Stage) -> Result<bool>;
 
-const ALL: [(&str, &str, Benchmark); 16] = [
+const ALL: [(&str, &str, Benchmark); 17] = [
     ("digits", "tpe + asha against fifo on digits", digits::run),
     (
         "digest",
@@ -98,6 +99,11 @@ const ALL: [(&str, &str, Benchmark); 16] = [
         decisions::run,
     ),
     (
+        "conversation",
+        "what a request of ask-tell and schedule costs beside the plugin",
+        conversation::run,
+    ),
+    (
         "simulator",
         "reports of simulated runs in a second, and Syne Tune's",
         simulator::run,
@@ -148,10 +154,10 @@ fn main() -> Result<ExitCode> {
     if chosen.is_empty() {
         let names: Vec<String> = ALL
             .iter()
-            .map(|(name, what, _)| format!("  {name:<10} {what}"))
+            .map(|(name, what, _)| format!("  {name:<12} {what}"))
             .collect();
         bail!(
-            "which benchmark?\n{}\n  all        all of them",
+            "which benchmark?\n{}\n  all          all of them",
             names.join("\n")
         );
     }

@@ -62,7 +62,7 @@ fn build(folder: &str, selection: &[&str], flags: &str) -> Result<PathBuf> {
 }
 
 /// The target folder that this program lies in.
-fn target_dir() -> Result<PathBuf> {
+pub(crate) fn target_dir() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let folder = program.ancestors().nth(2).map(Path::to_owned);
     folder.context("this program does not lie in a target folder")

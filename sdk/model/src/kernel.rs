@@ -1,5 +1,7 @@
 //! Covariance functions of points of the unit cube.
 
+use crate::decay::decay;
+
 /// How much the values at two points have in common, with parameters that are fitted.
 ///
 /// All parameters are positive and handled by their logarithms, in which they are fitted. A point is
@@ -99,7 +101,7 @@ impl Matern {
     fn at(&self, a: &[f64], b: &[f64]) -> (f64, f64) {
         let sum: f64 = self.terms(a, b).map(|(w, (d, _))| w * d).sum();
         let r = (5.0 * sum).sqrt();
-        let decay = self.scale * libm::exp(-r);
+        let decay = self.scale * decay(r);
         let value = decay * (1.0 + r + r * r / 3.0);
         (value, decay * (1.0 + r) * (-5.0 / 6.0))
     }

@@ -63,6 +63,7 @@
 
 mod acquisition;
 mod cholesky;
+mod decay;
 mod gp;
 mod joint;
 mod kernel;

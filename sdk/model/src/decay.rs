@@ -1,0 +1,74 @@
+//! `exp(-x)` for kernels, which take a third of the time of a Gaussian process: additions and multiplications
+//! alone, in a fixed order, so that it is equal bit for bit everywhere and the compiler can inline it and put
+//! several into one instruction, as it cannot with `libm::exp`.
+
+/// From here on the result counts as 0: `exp(-700)` is 1e-304, and what is beyond 708 has no normal float.
+const NOTHING: f64 = 700.0;
+/// 1.5 * 2^52: a float that is added to it is rounded to a whole number, which stands in its lowest bits.
+const ROUND: f64 = 6_755_399_441_055_744.0;
+/// ln 2 in two parts. The first ends with 21 zero bits, so that its product with a whole number up to 1,010 is
+/// exact.
+const LN_2_HIGH: f64 = 0.693_147_180_369_123_8;
+const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+/// 1 / k! for odd and for even k up to 13: the next term is below 1e-17 where they are summed, up to ln(2) / 2.
+const ODD: [f64; 7] = [
+    1.0,
+    1.0 / 6.0,
+    1.0 / 120.0,
+    1.0 / 5_040.0,
+    1.0 / 362_880.0,
+    1.0 / 39_916_800.0,
+    1.0 / 6_227_020_800.0,
+];
+const EVEN: [f64; 7] = [
+    1.0,
+    1.0 / 2.0,
+    1.0 / 24.0,
+    1.0 / 720.0,
+    1.0 / 40_320.0,
+    1.0 / 3_628_800.0,
+    1.0 / 479_001_600.0,
+];
+
+/// `exp(-x)` of a number that is not negative, within 2 units of the last place; NaN of NaN.
+#[inline]
+pub(crate) fn decay(x: f64) -> f64 {
+    let shifted = (-x).max(-NOTHING) * std::f64::consts::LOG2_E + ROUND;
+    let whole = shifted - ROUND;
+    let t = (-x.min(NOTHING) - whole * LN_2_HIGH) - whole * LN_2_LOW;
+    let square = t * t;
+    let (mut odd, mut even) = (0.0, 0.0);
+    for (a, b) in ODD.iter().zip(&EVEN).rev() {
+        odd = odd * square + a;
+        even = even * square + b;
+    }
+    // 2^whole by its bits: the exponent of 1 is 1023.
+    let power = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52));
+    let value = (t * odd + even) * power;
+    if x < NOTHING { value } else { x * 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_what_libm_says_up_to_two_units_of_the_last_place() {
+        let mut x = 1e-12;
+        while x < NOTHING {
+            let (got, want) = (decay(x), libm::exp(-x));
+            assert!(
+                (got - want).abs() <= 2.0 * f64::EPSILON * want,
+                "{x}: {got} {want}"
+            );
+            x *= 1.000_7;
+        }
+    }
+
+    #[test]
+    fn its_ends_are_one_and_nothing() {
+        assert_eq!(decay(0.0), 1.0);
+        assert_eq!((decay(NOTHING), decay(1e300)), (0.0, 0.0));
+        assert!(decay(f64::NAN).is_nan());
+    }
+}

@@ -61,6 +61,8 @@ pub(crate) struct Search<'a> {
     pub(crate) gp: &'a Gp<Matern>,
     pub(crate) promise: Promise,
     pub(crate) leader: &'a Config,
+    /// Where genes may be.
+    pub(crate) bounds: &'a [(f64, f64)],
 }
 
 impl Search<'_> {
@@ -97,22 +99,32 @@ impl Search<'_> {
             SPREAD
         };
         let mut sobol = Sobol::new(d, Scramble::Owen(stream.u64()));
-        let mut genes: Vec<Vec<f64>> = (0..spread).map(|_| sobol.next_point()).collect();
+        let mut genes: Vec<Vec<f64>> = (0..spread)
+            .map(|_| {
+                let point = sobol.next_point();
+                let within = point.iter().zip(self.bounds);
+                within
+                    .map(|(u, (low, high))| low + u * (high - low))
+                    .collect()
+            })
+            .collect();
         let centre = self.frame.genes_of(self.leader);
         for i in 0..AROUND {
             let width = WIDTHS.get(i % WIDTHS.len()).copied().unwrap_or(0.1);
             // In many dimensions a few genes at a time.
             let share = (8.0 / d.max(1) as f64).min(1.0);
-            let moved = centre.iter().zip(&self.frame.genes).map(|(u, gene)| {
-                let moves = stream.unit() < share;
-                let (step, anywhere) = (stream.normal(), stream.unit());
-                match gene {
-                    _ if !moves => *u,
-                    Gene::Choice(_) if anywhere < 0.5 => *u,
-                    Gene::Choice(_) => 2.0 * anywhere - 1.0,
-                    _ => (u + width * step).clamp(0.0, 1.0),
-                }
-            });
+            let moved = centre.iter().zip(&self.frame.genes).zip(self.bounds).map(
+                |((u, gene), (low, high))| {
+                    let moves = stream.unit() < share;
+                    let (step, anywhere) = (stream.normal(), stream.unit());
+                    match gene {
+                        _ if !moves => *u,
+                        Gene::Choice(_) if anywhere < 0.5 => *u,
+                        Gene::Choice(_) => 2.0 * anywhere - 1.0,
+                        _ => (u + (high - low) * width * step).max(*low).min(*high),
+                    }
+                },
+            );
             genes.push(moved.collect());
         }
         genes
@@ -180,7 +192,11 @@ impl Search<'_> {
             flat: 1e-6,
             ..Lbfgsb::default()
         };
-        let bounds = vec![(0.0, 1.0); places.len()];
+        let bounds: Vec<(f64, f64)> = places
+            .iter()
+            .filter_map(|i| self.bounds.get(*i))
+            .copied()
+            .collect();
         let end = minimizer.minimize(&start, &bounds, |x, slopes| {
             let (at, by_mean, by_variance) = self.gp.predict_with_slopes(&moved(x, &point));
             let deviation = at.variance.sqrt();
@@ -232,6 +248,10 @@ impl Search<'_> {
     }
 
     fn try_gene(&self, here: Candidate, place: usize, u: f64) -> Candidate {
+        let bound = self.bounds.get(place).copied().unwrap_or((0.0, 1.0));
+        if !(bound.0..=bound.1).contains(&u) {
+            return here;
+        }
         let mut genes = here.genes.clone();
         if let Some(gene) = genes.get_mut(place) {
             *gene = u;

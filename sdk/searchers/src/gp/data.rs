@@ -6,7 +6,9 @@ use tune_model::{Points, Standard};
 use tune_plugin::{Config, TrialId, normal};
 use tune_search::Rank;
 
+use super::apart::Apart;
 use super::frame::Frame;
+use super::turns::Model;
 
 /// Observations that the model is made of at most: its cost grows with their cube.
 const MAX_POINTS: usize = 600;
@@ -19,6 +21,8 @@ struct Known {
     config: Config,
     rank: Option<Rank>,
     running: bool,
+    /// Which model has suggested it.
+    model: Option<Model>,
 }
 
 /// All trials, in the order in which they were asked for.
@@ -26,6 +30,7 @@ struct Known {
 pub(crate) struct Data {
     trials: Vec<Known>,
     places: BTreeMap<TrialId, usize>,
+    best: Option<Rank>,
 }
 
 /// What the model is fitted to: larger is better, mean 0 and deviation 1.
@@ -37,16 +42,21 @@ pub(crate) struct Observed {
     pub(crate) best: f64,
     /// Whose that is.
     pub(crate) leader: Config,
+    /// Which of the points.
+    pub(crate) place: usize,
+    /// Values as they were told, larger is better; failures have the worst.
+    pub(crate) scores: Vec<f64>,
     /// What 1 is in units of the objective, down to the median.
     pub(crate) unit: f64,
 }
 
 impl Data {
-    pub(crate) fn ask(&mut self, trial: TrialId, config: Config) {
+    pub(crate) fn ask(&mut self, trial: TrialId, config: Config, model: Option<Model>) {
         let known = Known {
             config,
             rank: None,
             running: true,
+            model,
         };
         match self
             .places
@@ -67,15 +77,30 @@ impl Data {
             config,
             rank: Some(rank),
             running: false,
+            model: None,
         });
+        self.improves(Some(rank));
     }
 
-    pub(crate) fn tell(&mut self, trial: TrialId, rank: Option<Rank>) {
+    /// Which model has suggested the trial, if one has, and whether it is the best so far.
+    pub(crate) fn tell(&mut self, trial: TrialId, rank: Option<Rank>) -> Option<(Model, bool)> {
         let place = self.places.get(&trial);
-        if let Some(known) = place.and_then(|place| self.trials.get_mut(*place)) {
-            known.rank = rank;
-            known.running = false;
+        let known = place.and_then(|place| self.trials.get_mut(*place))?;
+        known.rank = rank;
+        known.running = false;
+        let model = known.model;
+        let is_best = self.improves(rank);
+        Some((model?, is_best))
+    }
+
+    /// Remembers a rank if none was better before.
+    fn improves(&mut self, rank: Option<Rank>) -> bool {
+        let rank = rank.filter(|rank| rank.reached().is_some());
+        let is_best = rank.is_some_and(|rank| self.best.is_none_or(|best| rank < best));
+        if is_best {
+            self.best = rank;
         }
+        is_best
     }
 
     /// Results with a value.
@@ -90,56 +115,92 @@ impl Data {
         running.map(|known| &known.config)
     }
 
-    /// None without a single value.
+    /// All results. None without a single value.
     pub(crate) fn observed(&self, frame: &Frame, max_t: Option<f64>) -> Option<Observed> {
-        let mut told: Vec<(&Config, Rank)> = self
-            .trials
-            .iter()
-            .filter_map(|known| Some((&known.config, known.rank?)))
-            .collect();
-        if told.len() > MAX_POINTS {
-            told = selected(&told);
-        }
-        let reached: Vec<_> = told.iter().map(|(_, rank)| rank.reached()).collect();
-        let scores: Vec<f64> = reached.iter().flatten().map(|(_, loss)| -loss).collect();
-        let worst = scores.iter().copied().reduce(f64::min)?;
-        // What failed or breaks a constraint counts as the worst that was seen.
-        let mut values: Vec<f64> = reached
-            .iter()
-            .map(|reached| reached.map_or(worst, |(_, loss)| -loss))
-            .collect();
-        warp(&mut values);
-        let standard = Standard::of(&values);
-        values.iter_mut().for_each(|v| *v = standard.scaled(*v));
-        let way = |reached: &Option<(Option<f64>, f64)>| match (reached, max_t) {
-            (Some((Some(t), _)), Some(max)) if *t < max => {
-                libm::log1p(t.max(0.0)) / libm::log1p(max)
-            }
-            _ => 1.0,
-        };
-        let ways: Vec<f64> = reached.iter().map(way).collect();
-        let points = told
-            .iter()
-            .zip(&ways)
-            .map(|((config, _), way)| frame.point(config, *way));
-        let points: Vec<Vec<f64>> = points.collect();
-        let at_end = |i: &usize| ways.get(*i) == Some(&1.0);
-        let value = |i: &usize| values.get(*i).copied().unwrap_or(f64::NEG_INFINITY);
-        let better = |a: &usize, b: &usize| value(a).total_cmp(&value(b)).then(b.cmp(a));
-        let all = 0..told.len();
-        let leader = all
-            .clone()
-            .filter(at_end)
-            .max_by(better)
-            .or_else(|| all.max_by(better))?;
-        Some(Observed {
-            points: points.iter().map(Vec::as_slice).collect(),
-            best: value(&leader),
-            leader: told.get(leader)?.0.clone(),
-            unit: standard.deviation,
-            values,
-        })
+        let told = self.trials.iter();
+        let told = told.filter_map(|known| Some((&known.config, known.rank?)));
+        prepare(told.collect(), frame, max_t)
     }
+
+    /// Results for the model of the whole space: its own, and of those of the other model the best and what lies
+    /// apart. None without a single value.
+    pub(crate) fn whole(&self, frame: &Frame, max_t: Option<f64>) -> Option<Observed> {
+        let told = self.trials.iter().enumerate();
+        let told = told.filter_map(|(i, known)| Some((i, known, known.rank?)));
+        let (mut near, own): (Vec<_>, Vec<_>) =
+            told.partition(|(_, known, _)| known.model == Some(Model::Near));
+        near.sort_by_key(|(i, _, rank)| (*rank, *i));
+        near.truncate(MAX_POINTS);
+        // The newest ones, as far as distances are concerned: that bounds how many are taken.
+        let newest = own.iter().rev().take(MAX_POINTS);
+        let point = |known: &Known| frame.point(&known.config, 1.0);
+        let mut apart = Apart::new(frame.axes(), newest.map(|(_, known, _)| point(known)));
+        let is_best = |rank: &Rank| own.iter().all(|(_, _, other)| rank < other);
+        let mut kept: Vec<_> = near
+            .into_iter()
+            .enumerate()
+            .filter(|(k, (_, known, rank))| apart.takes(point(known)) || *k == 0 && is_best(rank))
+            .map(|(_, known)| known)
+            .collect();
+        kept.extend(own.iter().copied());
+        kept.sort_by_key(|(i, _, _)| *i);
+        let told = kept
+            .into_iter()
+            .map(|(_, known, rank)| (&known.config, rank));
+        prepare(told.collect(), frame, max_t)
+    }
+}
+
+/// What a model is fitted to.
+fn prepare(mut told: Vec<(&Config, Rank)>, frame: &Frame, max_t: Option<f64>) -> Option<Observed> {
+    if told.len() > MAX_POINTS {
+        told = selected(&told);
+    }
+    let reached: Vec<_> = told.iter().map(|(_, rank)| rank.reached()).collect();
+    let scores: Vec<f64> = reached.iter().flatten().map(|(_, loss)| -loss).collect();
+    let worst = scores.iter().copied().reduce(f64::min)?;
+    // What failed or breaks a constraint counts as the worst that was seen.
+    let scores: Vec<f64> = reached
+        .iter()
+        .map(|reached| reached.map_or(worst, |(_, loss)| -loss))
+        .collect();
+    let (values, standard) = prepared(scores.clone());
+    let way = |reached: &Option<(Option<f64>, f64)>| match (reached, max_t) {
+        (Some((Some(t), _)), Some(max)) if *t < max => libm::log1p(t.max(0.0)) / libm::log1p(max),
+        _ => 1.0,
+    };
+    let ways: Vec<f64> = reached.iter().map(way).collect();
+    let points = told
+        .iter()
+        .zip(&ways)
+        .map(|((config, _), way)| frame.point(config, *way));
+    let points: Vec<Vec<f64>> = points.collect();
+    let at_end = |i: &usize| ways.get(*i) == Some(&1.0);
+    let value = |i: &usize| values.get(*i).copied().unwrap_or(f64::NEG_INFINITY);
+    let better = |a: &usize, b: &usize| value(a).total_cmp(&value(b)).then(b.cmp(a));
+    let all = 0..told.len();
+    let leader = all
+        .clone()
+        .filter(at_end)
+        .max_by(better)
+        .or_else(|| all.max_by(better))?;
+    Some(Observed {
+        points: points.iter().map(Vec::as_slice).collect(),
+        best: value(&leader),
+        leader: told.get(leader)?.0.clone(),
+        place: leader,
+        scores,
+        unit: standard.deviation,
+        values,
+    })
+}
+
+/// Warped, with mean 0 and deviation 1; and what they were divided by.
+pub(crate) fn prepared(mut values: Vec<f64>) -> (Vec<f64>, Standard) {
+    warp(&mut values);
+    let standard = Standard::of(&values);
+    values.iter_mut().for_each(|v| *v = standard.scaled(*v));
+    (values, standard)
 }
 
 /// Half of the best and half of the newest ones, in their order.
@@ -195,6 +256,9 @@ fn warp(values: &mut [f64]) {
 
 #[cfg(test)]
 mod tests {
+    use tune_plugin::{Domain, Ending, Objective, Parameter, RealRange, Report, Space, Value};
+    use tune_search::Judge;
+
     use super::*;
 
     #[test]
@@ -213,6 +277,56 @@ mod tests {
             }
         }
         assert!(values.iter().all(|v| *v > -5.0), "{values:?}");
+    }
+
+    #[test]
+    fn the_whole_space_learns_of_its_neighbourhood_the_best_and_what_lies_apart() {
+        let real = Domain::Real(RealRange {
+            low: 0.0,
+            high: 1.0,
+            log: false,
+            step: None,
+        });
+        let space = Space::new(vec![Parameter {
+            name: "x".to_owned(),
+            domain: real,
+            conditions: Vec::new(),
+        }]);
+        let frame = Frame::new(space.unwrap());
+        let judge = Judge {
+            objective: Objective {
+                metric: "loss".to_owned(),
+                maximize: false,
+            },
+            constraints: Vec::new(),
+            time_attr: "training_iteration".to_owned(),
+            failures_count: true,
+        };
+        let mut data = Data::default();
+        let (whole, near) = (Some(Model::Whole), Some(Model::Near));
+        let told = [
+            (0.2, 3.0, whole),
+            (0.21, 2.0, whole),
+            (0.201, 1.0, near),
+            (0.202, 0.5, near),
+            (0.4, 4.0, near),
+            (0.401, 5.0, near),
+        ];
+        for (trial, (x, loss, model)) in (0..).zip(told) {
+            let config = [("x".to_owned(), Value::Number(x))];
+            data.ask(trial, config.into_iter().collect(), model);
+            let report = Report::default().with("loss", loss);
+            let rank = judge.ended(Ending::Finished, Some(&report));
+            let is_best = data.tell(trial, rank).map(|(_, is_best)| is_best);
+            assert_eq!(is_best, Some(trial < 4));
+        }
+        let x = |of: Observed| of.points.iter().map(|point| point[0]).collect::<Vec<_>>();
+        let all = data.observed(&frame, None).unwrap();
+        assert_eq!((all.place, all.points.len()), (3, 6));
+        assert_eq!(
+            x(data.whole(&frame, None).unwrap()),
+            [0.2, 0.21, 0.202, 0.4]
+        );
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) enum Gene {
 pub(crate) struct Frame {
     pub(crate) space: Space,
     pub(crate) genes: Vec<Gene>,
+    /// Where genes may be: from 0 to 1.
+    pub(crate) cube: Vec<(f64, f64)>,
 }
 
 impl Frame {
@@ -38,6 +40,7 @@ impl Frame {
         };
         Self {
             genes: space.parameters().iter().map(|p| gene(&p.domain)).collect(),
+            cube: vec![(0.0, 1.0); space.parameters().len()],
             space,
         }
     }

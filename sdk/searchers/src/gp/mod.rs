@@ -5,25 +5,33 @@
 //! Beside Optuna: a quasi-random start; values below the median are warped by rank (Vizier); weights
 //! are expected to be smaller in many dimensions; failures count as the worst; inactive parameters
 //! equal each other; stopped and paused trials teach at the resource that they reached; running trials
-//! are believed to give what the model expects; at most 600 results, the best and the newest, are
-//! modelled, and 200 of those fit its parameters, so that the cost of a suggestion is bounded.
+//! are believed to give what the model expects; a second model knows the neighbourhood of the best
+//! result alone and suggests in turn with the first ([`near`], [`turns`], [`apart`]); at most 600
+//! results, the best and the newest, are modelled, and 200 of those fit its parameters, so that the cost of a suggestion is bounded.
 
 mod acquire;
+mod apart;
 mod data;
 mod frame;
+mod near;
 mod regret;
 mod surrogate;
+mod turns;
 
 use acquire::{Promise, Search};
 use data::Data;
 use frame::Frame;
 use surrogate::Fitted;
+use tune_model::{Gp, Matern};
 use tune_plugin::{
     Config, Failure, Observation, OptionError, Outcome, Proposal, Report, Searcher, Setup, Space,
     Stream, Suggestion, TrialId, TrialState, Used,
 };
 use tune_search::{Judge, Points as _, Scramble, Sobol};
+use turns::{Model, Turns};
 
+/// Results before which the neighbourhood of the best one is not looked at.
+const MIN_NEAR: usize = 12;
 /// Points of the sequence before the next unused configuration is taken in order.
 const REDRAWS: u32 = 20;
 
@@ -57,6 +65,7 @@ pub struct GpSearch {
     data: Data,
     fitted: Option<Fitted>,
     used: Option<Used>,
+    turns: Turns,
 }
 
 impl Searcher for GpSearch {
@@ -87,6 +96,7 @@ impl Searcher for GpSearch {
             stream,
             data: Data::default(),
             fitted: None,
+            turns: Turns::new(),
             used: options.unique.then(|| Used::new(&space, 0)),
             frame: Frame::new(space),
             options,
@@ -100,7 +110,10 @@ impl Searcher for GpSearch {
         } else {
             self.propose(&part)
         };
-        let proposed = modelled.unwrap_or_else(|| self.spread(&part));
+        let (proposed, model) = match modelled {
+            Some((config, model)) => (config, Some(model)),
+            None => (self.spread(&part), None),
+        };
         let unused = match &self.used {
             Some(used) => used.unused_from(&part, &proposed),
             None => Some(proposed.clone()),
@@ -114,7 +127,7 @@ impl Searcher for GpSearch {
         if let Some(used) = &mut self.used {
             used.record(&config);
         }
-        self.data.ask(trial, config.clone());
+        self.data.ask(trial, config.clone(), model);
         Ok(Suggestion::Configure(Proposal {
             config,
             ..Proposal::default()
@@ -130,7 +143,9 @@ impl Searcher for GpSearch {
 
     fn complete(&mut self, trial: TrialId, outcome: &Outcome) {
         let rank = self.judge.ended(outcome.ending, outcome.last.as_ref());
-        self.data.tell(trial, rank);
+        if let Some((model, is_best)) = self.data.tell(trial, rank) {
+            self.turns.judge(model, is_best);
+        }
     }
 
     fn seed_with(&mut self, known: &[Observation]) {
@@ -152,7 +167,7 @@ impl Searcher for GpSearch {
         if self.data.informative() < self.options.n_startup_trials as usize {
             return None;
         }
-        let observed = self.data.observed(&self.frame, self.max_t)?;
+        let observed = self.data.whole(&self.frame, self.max_t)?;
         let exact = self.options.deterministic_objective;
         let gp = surrogate::fit(&self.frame, &observed, &mut self.fitted.clone(), exact)?;
         regret::bound(&self.frame, &gp, &observed, &mut self.stream.clone())
@@ -165,7 +180,7 @@ impl GpSearch {
         if let Some(used) = &mut self.used {
             used.record(config);
         }
-        self.data.ask(trial, config.clone());
+        self.data.ask(trial, config.clone(), None);
     }
 
     fn is_new(&self, config: &Config) -> bool {
@@ -184,25 +199,59 @@ impl GpSearch {
         config
     }
 
-    /// What the model promises most of; none if there is no model.
-    fn propose(&mut self, part: &Space) -> Option<Config> {
-        let observed = self.data.observed(&self.frame, self.max_t)?;
+    /// What a model promises most of; none if there is no model.
+    fn propose(&mut self, part: &Space) -> Option<(Config, Model)> {
+        let observed = self.data.whole(&self.frame, self.max_t)?;
         let exact = self.options.deterministic_objective;
         let mut gp = surrogate::fit(&self.frame, &observed, &mut self.fitted, exact)?;
-        for config in self.data.running() {
-            let point = self.frame.point(config, 1.0);
-            let expected = gp.predict(&point).mean;
-            gp.push(&point, expected);
+        // Pinned values may be others than those of the best result.
+        if observed.values.len() >= MIN_NEAR
+            && *part == self.frame.space
+            && self.turns.next() == Model::Near
+            && let Some(config) = self.nearby()
+        {
+            return Some((config, Model::Near));
         }
+        self.believe(&mut gp);
         let search = Search {
             frame: &self.frame,
             part,
             gp: &gp,
             promise: Promise::Improvement(observed.best),
             leader: &observed.leader,
+            bounds: &self.frame.cube,
         };
         let candidates = search.run(&mut self.stream);
         let new = candidates.iter().find(|c| self.is_new(&c.config));
-        new.or(candidates.first()).map(|c| c.config.clone())
+        let best = new.or(candidates.first())?;
+        Some((best.config.clone(), Model::Whole))
+    }
+
+    /// A new configuration around the best one; none if nothing is known there or nothing is new.
+    fn nearby(&mut self) -> Option<Config> {
+        let observed = &self.data.observed(&self.frame, self.max_t)?;
+        let exact = self.options.deterministic_objective;
+        let mut near = near::around(&self.frame, observed, exact)?;
+        self.believe(&mut near.gp);
+        let search = Search {
+            frame: &self.frame,
+            part: &near.part,
+            gp: &near.gp,
+            promise: Promise::Improvement(near.best),
+            leader: &observed.leader,
+            bounds: &near.bounds,
+        };
+        let candidates = search.run(&mut self.stream);
+        let new = candidates.iter().find(|c| self.is_new(&c.config))?;
+        Some(new.config.clone())
+    }
+
+    /// Running trials give what is expected of them.
+    fn believe(&self, gp: &mut Gp<Matern>) {
+        for config in self.data.running() {
+            let point = self.frame.point(config, 1.0);
+            let expected = gp.predict(&point).mean;
+            gp.push(&point, expected);
+        }
     }
 }

@@ -40,6 +40,7 @@ pub(crate) fn bound(
         gp,
         promise: Promise::Upper(width),
         leader: &observed.leader,
+        bounds: &frame.cube,
     };
     let most = search.run(stream).first()?.score;
     let lower = |point: &[f64]| {

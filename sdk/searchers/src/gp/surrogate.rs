@@ -1,11 +1,12 @@
 //! The model: a Gaussian process with a Matern-5/2 kernel, its parameters fitted with priors.
 
-use tune_model::{Fit, Gp, Lbfgsb, Matern, Points};
+use tune_model::{Axis, Fit, Gp, Kernel as _, Lbfgsb, Matern, Points};
 
 use super::data::Observed;
 use super::frame::Frame;
 
-/// Logarithms of the scale, of the weight of an axis, of the variance of the noise.
+/// Logarithms of the scale, of the weight of an axis in units of what is expected, of the variance of
+/// the noise.
 const SCALE: (f64, f64) = (-7.0, 7.0);
 const WEIGHT: (f64, f64) = (-12.0, 8.0);
 const NOISE: (f64, f64) = (-13.8, 0.0);
@@ -49,35 +50,11 @@ pub(crate) fn fit(
             return Some(gp);
         }
     }
-    let axes = frame.axes();
-    let few = (frame.dimensions() as f64 / FEW).max(1.0);
-    let fresh = || {
-        use tune_model::Kernel;
-        let mut start = vec![-libm::log(few); axes.len() + 1];
-        if let Some(scale) = start.first_mut() {
-            *scale = 0.0;
-        }
-        Matern::new(axes.clone()).with(&start)
-    };
-    let noise_bounds = if is_exact { (NOISE.0, NOISE.0) } else { NOISE };
-    let mut bounds = vec![SCALE];
-    bounds.extend(vec![WEIGHT; axes.len()]);
-    bounds.push(noise_bounds);
-    let prior = |logarithms: &[f64], slopes: &mut [f64]| log_prior(few, logarithms, slopes);
-    let fit = Fit {
-        bounds: &bounds,
-        prior: Some(&prior),
-        minimizer: Lbfgsb {
-            iterations: 40,
-            evaluations: 60,
-            tolerance: 1e-2,
-            ..Lbfgsb::default()
-        },
-    };
+    let few = vec![expected(frame.dimensions()); frame.axes().len()];
     let (points, values) = sample(observed);
-    let with = |kernel: &Matern, noise| Gp::fit(kernel, noise, &points, &values, &fit);
+    let with = |kernel: &Matern, noise| fit_from(kernel, noise, &points, &values, &few, is_exact);
     let from_last = last.as_ref().and_then(|f| with(&f.kernel, f.noise));
-    let mut gp = from_last.or_else(|| with(&fresh(), FIRST_NOISE))?;
+    let mut gp = from_last.or_else(|| with(&fresh(frame.axes(), &few), FIRST_NOISE))?;
     if points.len() < n {
         let (points, values) = (observed.points.clone(), observed.values.clone());
         // Of few of them there is at least a model.
@@ -89,6 +66,62 @@ pub(crate) fn fit(
         points: n,
     });
     Some(gp)
+}
+
+/// Fits to the observations in a box with these sides, along which so many parameters move.
+pub(crate) fn fit_near(
+    frame: &Frame,
+    points: &Points,
+    values: &[f64],
+    sides: &[f64],
+    moving: usize,
+    is_exact: bool,
+) -> Option<Gp<Matern>> {
+    let expected = expected(moving);
+    let few: Vec<f64> = sides.iter().map(|side| side * side * expected).collect();
+    let kernel = fresh(frame.axes(), &few);
+    fit_from(&kernel, FIRST_NOISE, points, values, &few, is_exact)
+}
+
+/// The weight that is expected of an axis of the unit cube is 1 by this.
+fn expected(dimensions: usize) -> f64 {
+    (dimensions as f64 / FEW).max(1.0)
+}
+
+/// A kernel with the weights that are expected: 1 by these.
+fn fresh(axes: Vec<Axis>, few: &[f64]) -> Matern {
+    let weights = few.iter().map(|few| -libm::log(*few));
+    let start: Vec<f64> = std::iter::once(0.0).chain(weights).collect();
+    Matern::new(axes).with(&start)
+}
+
+/// Fits to these points, with weights of 1 by `few` expected.
+fn fit_from(
+    kernel: &Matern,
+    noise: f64,
+    points: &Points,
+    values: &[f64],
+    few: &[f64],
+    is_exact: bool,
+) -> Option<Gp<Matern>> {
+    let mut bounds = vec![SCALE];
+    bounds.extend(few.iter().map(|few| {
+        let middle = -libm::log(*few);
+        (middle + WEIGHT.0, middle + WEIGHT.1)
+    }));
+    bounds.push(if is_exact { (NOISE.0, NOISE.0) } else { NOISE });
+    let prior = |logarithms: &[f64], slopes: &mut [f64]| log_prior(few, logarithms, slopes);
+    let fit = Fit {
+        bounds: &bounds,
+        prior: Some(&prior),
+        minimizer: Lbfgsb {
+            iterations: 40,
+            evaluations: 60,
+            tolerance: 1e-2,
+            ..Lbfgsb::default()
+        },
+    };
+    Gp::fit(kernel, noise, points, values, &fit)
 }
 
 /// Of more than [`MAX_FITTED`] observations so many, evenly over their order.
@@ -105,7 +138,7 @@ fn sample(observed: &Observed) -> (Points, Vec<f64>) {
 
 /// The priors of Optuna 5: -(0.1 / w + 0.1 w) for a weight, Gamma(2, 1) for the scale, Gamma(1.1, 30)
 /// for the noise; weights in units of `1 / few`.
-fn log_prior(few: f64, logarithms: &[f64], slopes: &mut [f64]) -> f64 {
+fn log_prior(few: &[f64], logarithms: &[f64], slopes: &mut [f64]) -> f64 {
     let mut sum = 0.0;
     let last = logarithms.len().saturating_sub(1);
     for (i, (x, slope)) in logarithms.iter().zip(slopes.iter_mut()).enumerate() {
@@ -115,6 +148,7 @@ fn log_prior(few: f64, logarithms: &[f64], slopes: &mut [f64]) -> f64 {
         } else if i == last {
             (0.1 * x - 30.0 * e, 0.1 - 30.0 * e)
         } else {
+            let few = few.get(i - 1).copied().unwrap_or(1.0);
             let w = e * few;
             (-(0.1 / w + 0.1 * w), 0.1 / w - 0.1 * w)
         };
@@ -151,6 +185,8 @@ mod tests {
                 values: (0..n).map(|i| libm::sin(6.0 * x(i))).collect(),
                 best: 1.0,
                 leader: Config::new(),
+                place: 0,
+                scores: Vec::new(),
                 unit: 1.0,
             }
         };
@@ -169,14 +205,14 @@ mod tests {
 
     #[test]
     fn slopes_of_the_prior_are_those_of_its_values() {
-        let at = [0.3, -1.0, 2.0, -4.0];
+        let (at, few) = ([0.3, -1.0, 12.0, -4.0], [2.5, 1e-6]);
         let mut slopes = [0.0; 4];
-        log_prior(2.5, &at, &mut slopes);
+        log_prior(&few, &at, &mut slopes);
         for i in 0..4 {
             let moved = |by: f64| {
                 let mut x = at;
                 x[i] += by;
-                log_prior(2.5, &x, &mut [0.0; 4])
+                log_prior(&few, &x, &mut [0.0; 4])
             };
             let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
             assert!((difference - slopes[i]).abs() < 1e-6, "{i}");

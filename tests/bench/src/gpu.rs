@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use tune_core::records::{Config, Value};
+use anyhow::Result;
+use tune_core::records::{Config, Report, Value};
 use tune_core::{GpuCosts, Metering};
 use tune_plugin::Trainable as _;
 use tune_runtime::{Adapters, GpuGrant, Grants};
@@ -46,7 +46,7 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
         ..Grants::default()
     };
     pieces(stage, &grants)?;
-    epochs(stage, &grants)
+    Ok(epochs(stage, &grants)? & exploits(stage, &grants)?)
 }
 
 fn pieces(stage: &Stage, grants: &Grants) -> Result<()> {
@@ -88,16 +88,11 @@ fn pieces(stage: &Stage, grants: &Grants) -> Result<()> {
 
 fn epochs(stage: &Stage, grants: &Grants) -> Result<bool> {
     tune_plugin::data::native::mount("digits", workspace().join("data/digits"));
-    let embedded = tune_embedded::all().iter().find(|p| p.name == "gpu-mlp");
-    let bytes = embedded.context("no gpu-mlp in the binary")?.bytes;
-    let plugin = stage.load("gpu-mlp", bytes, Metering::Fuel)?;
+    let plugin = stage.plugin("gpu-mlp", Metering::Fuel)?;
     let mut table = show::table(&["an epoch of gpu-mlp", "native", "sandbox", "/ native"]);
     let mut same = true;
     for hidden in HIDDEN {
-        let config: Config = [("hidden".to_owned(), Value::Integer(hidden))]
-            .into_iter()
-            .collect();
-        let mut there = Trial::new(&plugin, &stage.data(), grants, config)?;
+        let mut there = Trial::new(&plugin, &stage.data(), grants, config(hidden))?;
         let info = tune_plugin::TrialInfo {
             trial: 0,
             seed: SEED,
@@ -133,6 +128,61 @@ fn epochs(stage: &Stage, grants: &Grants) -> Result<bool> {
             "equal in every bit"
         } else {
             "DIFFERENT"
+        }
+    );
+    Ok(same)
+}
+
+fn config(hidden: i64) -> Config {
+    Config::from_iter([("hidden".to_owned(), Value::Integer(hidden))])
+}
+
+/// A member of a population gives up its state for that of a better one, again and again.
+fn exploits(stage: &Stage, grants: &Grants) -> Result<bool> {
+    let plugin = stage.plugin("gpu-mlp", Metering::Fuel)?;
+    let mut table = show::table(&[
+        "gpu-mlp",
+        "on the GPU",
+        "keep",
+        "exploit",
+        "next step",
+        "winner's",
+    ]);
+    let mut same = true;
+    for hidden in HIDDEN {
+        let member = || Trial::new(&plugin, &stage.data(), grants, config(hidden));
+        let (mut winner, mut loser) = (member()?, member()?);
+        let mut times: [Vec<Duration>; 4] = Default::default();
+        let mut bytes = 0;
+        for _ in 0..ROUNDS {
+            winner.step()?;
+            let (keep, state) = winner.keep()?;
+            bytes = state.header().gpu_bytes();
+            let exploit = loser.exploit(&state)?;
+            let (its_own, expected) = winner.step()?;
+            let (step, found) = loser.step()?;
+            let bits = |report: &Report| -> Vec<u64> {
+                report.metrics.iter().map(|m| m.value.to_bits()).collect()
+            };
+            same &= bits(&expected) == bits(&found);
+            for (times, time) in times.iter_mut().zip([keep, exploit, step, its_own]) {
+                times.push(time);
+            }
+        }
+        let mut row = vec![format!("hidden {hidden}"), show::number(bytes as f64)];
+        row.extend(times.iter().map(|times| {
+            show::milliseconds(show::median(times, Duration::as_secs_f64).unwrap_or_default())
+        }));
+        table.rows.push(row);
+    }
+    show::print(&table);
+    println!(
+        "middle of {ROUNDS}; bytes on the GPU; the loser is live and restored over, its device made anew with the \
+         first call of its next step; the winner's next step {}",
+        if same {
+            "is equal in every bit"
+        } else {
+            "is DIFFERENT"
         }
     );
     Ok(same)

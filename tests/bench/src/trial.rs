@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tune_core::Limits;
 use tune_core::records::{Config, Report, TrialInfo};
-use tune_runtime::{Control, DataSets, Grants, Plugin, TrialStart};
+use tune_runtime::{Control, DataSets, Grants, Plugin, Snapshot, TrialStart};
 
 /// Of every such trial, natively too.
 pub(crate) const SEED: u64 = 1;
@@ -43,6 +43,21 @@ impl Trial {
         control.arm(PATIENCE);
         trial.setup(0)?;
         Ok(Self { trial, control })
+    }
+
+    /// The state after the last step, and how long keeping it took.
+    pub(crate) fn keep(&mut self) -> Result<(Duration, Snapshot)> {
+        let began = Instant::now();
+        let state = self.trial.snapshot()?;
+        Ok((began.elapsed(), state))
+    }
+
+    /// Goes on from the state of another, as the loser of an exploit does; how long that took.
+    pub(crate) fn exploit(&mut self, state: &Snapshot) -> Result<Duration> {
+        self.control.arm(PATIENCE);
+        let began = Instant::now();
+        self.trial.restore_over(state, 0)?;
+        Ok(began.elapsed())
     }
 
     /// The time of a step, and what it reported.

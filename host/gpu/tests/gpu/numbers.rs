@@ -52,6 +52,26 @@ fn a_copy_on_another_device_computes_what_the_original_does() {
 }
 
 #[test]
+fn a_state_goes_to_another_adapter_and_back() {
+    let Some(adapters) = real() else { return };
+    let mut gpu = session(adapters, quotas());
+    let (data, commands) = program(&mut gpu, TRIPLE, 256);
+    let input: Vec<u32> = (0..64).collect();
+    gpu.write(data, 0, &bytes(&input)).unwrap();
+    gpu.submit(&commands).unwrap();
+    let (state, all) = capture(&mut gpu);
+    // One that keeps what it is given and computes nothing.
+    let mut other = crate::noop();
+    other.restore(&state, contents(&all)).unwrap();
+    assert_eq!(read(&mut other, data, 256), triple(&input, 1));
+    other.submit(&commands).unwrap();
+    let (state, all) = capture(&mut other);
+    gpu.restore(&state, contents(&all)).unwrap();
+    gpu.submit(&commands).unwrap();
+    assert_eq!(read(&mut gpu, data, 256), triple(&input, 2));
+}
+
+#[test]
 fn accesses_outside_a_buffer_reach_no_other() {
     let Some(adapters) = real() else { return };
     let mut gpu = session(adapters, quotas());

@@ -175,6 +175,16 @@ impl Lab {
         file
     }
 
+    /// Whether there is something to compute on, in hardware or software. If not, tests that need it have nothing to
+    /// see; with `TUNE_TEST_GPU=required` that is an error, so that nobody believes they were run.
+    pub(crate) fn has_gpu(&self) -> bool {
+        let doctor = self.tune(&["doctor", "--format", "json"]).json();
+        let there = !doctor["gpus"].as_array().unwrap().is_empty();
+        let is_required = std::env::var("TUNE_TEST_GPU").is_ok_and(|word| word == "required");
+        assert!(there || !is_required, "no GPU: {doctor}");
+        there
+    }
+
     /// A run as `show --format json` gives it.
     pub(crate) fn show(&self, run: &str) -> Value {
         self.tune(&["show", run, "--format", "json"])

@@ -25,6 +25,7 @@ mod examples;
 mod experiment;
 mod failures;
 mod forks;
+mod gpu_training;
 mod grants;
 mod guests;
 mod hostile;

@@ -45,6 +45,7 @@ mod resume;
 mod room;
 mod runs;
 mod snapshots;
+mod spaces;
 mod study;
 mod tables;
 mod warm_start;

@@ -109,6 +109,8 @@ fn work_without_end_is_ended_by_the_deadline_of_a_submission_a_step_and_a_trial(
         ("endless_dispatch", "gpu_time_per_step"),
         ("endless_dispatch", "gpu_time_per_trial"),
         ("endless_dispatch_read", "gpu_time_per_submission"),
+        // Under way when the step ends and its state is to be kept.
+        ("endless_dispatch_left_behind", "gpu_time_per_submission"),
     ] {
         let limits = format!("fuel_per_step = 1_000_000_000_000_000\n{limit} = \"300 ms\"");
         let Some(trial) = on_a_device(way, &limits) else {

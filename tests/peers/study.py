@@ -1,9 +1,10 @@
 """The tables of docs/study.md out of what `tune-host bench searchers --format json` printed.
 
-    python3 study.py RESULTS.json docs/study.md
+    python3 study.py RESULTS.json [MORE.json ..] [docs/study.md]
 
-Everything between the lines `<!-- numbers -->` and `<!-- end of numbers -->` is replaced; without a second
-argument the tables are printed. Comparisons with random search and those of `evolution` are left out.
+Everything between the lines `<!-- numbers -->` and `<!-- end of numbers -->` of the page is replaced; without a
+page the tables are printed. MORE has searchers that RESULTS lacks, of fewer seeds for instance. Comparisons with
+random search and those of `evolution` are left out.
 """
 import json
 import sys
@@ -104,19 +105,43 @@ def tables(results):
     return "\n".join(lines)
 
 
+def join(results, more):
+    """Adds the searchers and the pairs that `results` lacks."""
+    for batch, other in zip(results["results"], more["results"]):
+        if batch["batch"] != other["batch"]:
+            sys.exit("the files differ in how many trials were asked for at once")
+        searchers = {group["group"]: group["searchers"] for group in other["log10_regret"]}
+        for group in batch["log10_regret"]:
+            names = {searcher["searcher"] for searcher in group["searchers"]}
+            lacking = [one for one in searchers[group["group"]] if one["searcher"] not in names]
+            group["searchers"] += lacking
+        pairs = {(pair["ours"], pair["theirs"]) for pair in batch["comparisons"]}
+        lacking = [one for one in other["comparisons"] if (one["ours"], one["theirs"]) not in pairs]
+        batch["comparisons"] += lacking
+
+
 def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
-        text = tables(json.load(file))
-    if len(sys.argv) < 3:
+    paths = sys.argv[1:]
+    page_path = paths.pop() if paths and paths[-1].endswith(".md") else None
+    if not paths:
+        sys.exit(__doc__)
+    results = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            results.append(json.load(file))
+    for more in results[1:]:
+        join(results[0], more)
+    text = tables(results[0])
+    if page_path is None:
         print(text)
         return
-    with open(sys.argv[2], encoding="utf-8") as file:
+    with open(page_path, encoding="utf-8") as file:
         page = file.read()
     if page.count(BEGIN) != 1 or page.count(END) != 1:
-        sys.exit(f"{sys.argv[2]} lacks the lines {BEGIN.strip()} and {END.strip()}: put them around the tables")
+        sys.exit(f"{page_path} lacks the lines {BEGIN.strip()} and {END.strip()}: put them around the tables")
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
-    with open(sys.argv[2], "w", encoding="utf-8") as file:
+    with open(page_path, "w", encoding="utf-8") as file:
         file.write(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 

@@ -87,19 +87,46 @@ fn neighbours_compute_as_if_nobody_were_hostile() {
 
 /// What the software driver of Mesa, or a GPU, does; without either there is nothing to see.
 fn on_a_device(way: &str, limits: &str) -> Option<Value> {
+    all_on_a_device(1, way, limits).map(|trials| trials[0].clone())
+}
+
+/// The same of so many trials, one after the other.
+fn all_on_a_device(trials: u32, way: &str, limits: &str) -> Option<Vec<Value>> {
     let lab = Lab::new();
     if !lab.has_gpu() {
         return None;
     }
     let experiment = Experiment::of(tune_test_artifacts::HOSTILE_GPU)
-        .trials(1)
+        .trials(trials)
+        .top("slots = 1")
         .space(&format!(
             "hostile = {way:?}\nx = {{ uniform = [0.0, 1.0] }}"
         ))
         .table("[grants]\ngpu = true")
         .table(&format!("[limits]\n{limits}"));
     lab.run(&experiment, &[]);
-    Some(lab.show("exp")["trials"][0].clone())
+    lab.show("exp")["trials"].as_array().cloned()
+}
+
+/// Where work takes minutes. A card may be done with it before the next trial has a deadline.
+#[test]
+fn while_four_devices_do_not_come_to_rest_no_more_are_given_out() {
+    let doctor = Lab::new().tune(&["doctor", "--format", "json"]).json();
+    let first = doctor["gpus"][0].as_str();
+    if first.is_some_and(|adapter| !adapter.contains("software")) {
+        return;
+    }
+    let limits = "fuel_per_step = 1_000_000_000_000_000\ngpu_time_per_submission = \"1 s\"";
+    let Some(trials) = all_on_a_device(10, "endless_dispatch", limits) else {
+        return;
+    };
+    let is_ended = |trial: &&Value| trial["failure_kind"] == "deadline";
+    let ended = trials.iter().take_while(is_ended).count();
+    assert!((4..10).contains(&ended), "{trials:?}");
+    for trial in &trials[ended..] {
+        let story = trial["failure"].as_str().unwrap();
+        assert!(story.contains("4 devices do not come to rest"), "{story}");
+    }
 }
 
 #[test]

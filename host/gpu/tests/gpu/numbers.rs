@@ -1,7 +1,7 @@
 //! What is computed, on the adapter of this machine.
 
 use tune_core::GpuLimits;
-use tune_gpu::{Adapters, Command, Ended, Failure};
+use tune_gpu::{Adapters, Command, Ended, Failure, Session};
 
 use crate::states::{capture, contents};
 use crate::{TRIPLE, bytes, program, quotas, read, real, session};
@@ -29,14 +29,20 @@ fn dispatches_of_one_submission_follow_each_other() {
     assert!(gpu.busy().1 > std::time::Duration::ZERO);
 }
 
+/// Numbers that are being tripled: their buffer, the commands that do it once more, what they were.
+fn begun(gpu: &mut Session) -> (u64, Vec<Command>, Vec<u32>) {
+    let (data, commands) = program(gpu, TRIPLE, 256);
+    let input: Vec<u32> = (0..64).collect();
+    gpu.write(data, 0, &bytes(&input)).unwrap();
+    gpu.submit(&commands).unwrap();
+    (data, commands, input)
+}
+
 #[test]
 fn a_copy_on_another_device_computes_what_the_original_does() {
     let Some(adapters) = real() else { return };
     let mut gpu = session(adapters, quotas());
-    let (data, commands) = program(&mut gpu, TRIPLE, 256);
-    let input: Vec<u32> = (0..64).collect();
-    gpu.write(data, 0, &bytes(&input)).unwrap();
-    gpu.submit(&commands).unwrap();
+    let (data, commands, input) = begun(&mut gpu);
     // Work is under way when the state is taken.
     let (state, all) = capture(&mut gpu);
     let mut clone = session(adapters, quotas());
@@ -55,10 +61,7 @@ fn a_copy_on_another_device_computes_what_the_original_does() {
 fn a_state_goes_to_another_adapter_and_back() {
     let Some(adapters) = real() else { return };
     let mut gpu = session(adapters, quotas());
-    let (data, commands) = program(&mut gpu, TRIPLE, 256);
-    let input: Vec<u32> = (0..64).collect();
-    gpu.write(data, 0, &bytes(&input)).unwrap();
-    gpu.submit(&commands).unwrap();
+    let (data, commands, input) = begun(&mut gpu);
     let (state, all) = capture(&mut gpu);
     // One that keeps what it is given and computes nothing.
     let mut other = crate::noop();

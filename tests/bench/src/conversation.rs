@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use tune_core::records::{
-    Config, Creation, Domain, Ending, Objective, Outcome, Parameter, RealRange, Report, Setup,
-    Stream, Suggestion, TrialId,
+    Config, Creation, Ending, Outcome, Report, Setup, Stream, Suggestion, TrialId,
 };
 use tune_core::{Limits, Metering};
 
 use crate::nested;
 use crate::show;
 use crate::stage::Stage;
+use crate::suggest;
 
 /// Trials of each side; the middle one counts.
 const TRIALS: u32 = 1_001;
@@ -212,28 +212,10 @@ fn report(loss: f64, t: u32) -> Report {
 }
 
 fn setup() -> Setup {
-    let parameter = |i: u32| Parameter {
-        name: format!("x{i}"),
-        domain: Domain::Real(RealRange {
-            low: -5.0,
-            high: 5.0,
-            log: false,
-            step: None,
-        }),
-        conditions: Vec::new(),
-    };
-    Setup {
-        space: (0..DIMENSIONS).map(parameter).collect(),
-        objectives: vec![Objective {
-            metric: "value".to_owned(),
-            maximize: false,
-        }],
-        constraints: Vec::new(),
-        time_attr: "training_iteration".to_owned(),
-        max_t: Some(f64::from(MAX_T)),
-        trials: None,
-        slots: 1,
-        seed: SEED,
-        options: "{}".to_owned(),
+    let mut setup = suggest::setup(DIMENSIONS);
+    for objective in &mut setup.objectives {
+        objective.metric = "value".to_owned();
     }
+    setup.max_t = Some(f64::from(MAX_T));
+    setup
 }

@@ -260,7 +260,8 @@ fn one(side: &mut dyn Side, trial: TrialId) -> Result<(Duration, Config)> {
     Ok((asked + began.elapsed(), proposal.config))
 }
 
-fn setup(dims: u32) -> Setup {
+/// A space of so many numbers, and one loss.
+pub(crate) fn setup(dims: u32) -> Setup {
     let parameter = |i: u32| Parameter {
         name: format!("x{i}"),
         domain: Domain::Real(RealRange {

@@ -43,7 +43,7 @@ pub(crate) struct BenchSearchersArgs {
     /// Compare with the results of other programs, or with earlier ones of --json; can be given many times
     #[arg(long, value_name = "FILE")]
     pub(crate) peers: Vec<PathBuf>,
-    /// Our results of an earlier --json: only what it lacks is run
+    /// Our results of an earlier --json: only what it lacks is run, and --json has what it had
     #[arg(long, value_name = "FILE")]
     pub(crate) known: Option<PathBuf>,
     /// Threads [default: one a core]

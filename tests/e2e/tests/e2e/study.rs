@@ -31,6 +31,11 @@ fn results(lab: &Lab, file: &str) -> Vec<Value> {
     cells
 }
 
+fn sorted(mut cells: Vec<Value>) -> Vec<Value> {
+    cells.sort_by_key(Value::to_string);
+    cells
+}
+
 #[test]
 fn results_are_the_same_on_any_number_of_threads_and_can_be_gone_on_with_and_compared() {
     let lab = Lab::new();
@@ -52,6 +57,11 @@ fn results_are_the_same_on_any_number_of_threads_and_can_be_gone_on_with_and_com
     assert!(known.stdout.contains("0 runs, 0 trials"), "{known}");
     assert_eq!(cells, results(&lab, "known.json"));
     assert!(lab.read("a.svg").contains("bbob 2, 8 at once"));
+    // What a call does not ask for stays in the file.
+    let few = SMALL.map(|word| if word == "2" { "1" } else { word });
+    let kept = ["--known", "one.json", "--json", "few.json"];
+    lab.tune(&[&few[..], &kept].concat()).exits(0);
+    assert_eq!(sorted(cells.clone()), sorted(results(&lab, "few.json")));
     let beside = run(&[
         "--known",
         "one.json",

@@ -58,15 +58,15 @@ pub(super) fn searchers(args: &BenchSearchersArgs) -> Result<(), Failure> {
         };
         study.join(&entry.name, role);
     }
-    let ours = known.map_or_else(Vec::new, |known| known.cells).into_iter();
+    let known = known.map_or_else(Vec::new, |known| known.cells).into_iter();
     let whole = |cell: &Cell| {
         terms
             .marks
             .iter()
             .all(|mark| cell.regret.contains_key(mark))
     };
-    let ours = ours.filter(|cell| study.is_ours(&cell.searcher) && whole(cell));
-    let ours = ours.collect();
+    let (ours, mut others): (Vec<_>, Vec<_>) = known
+        .partition(|cell| study.is_ours(&cell.searcher) && whole(cell) && study.asks_for(cell));
     study.add(ours);
     let began = Instant::now();
     let mut jobs = contest::jobs(&problems, &entries, args.seeds, &study.batches);
@@ -84,7 +84,9 @@ pub(super) fn searchers(args: &BenchSearchersArgs) -> Result<(), Failure> {
         output::note(&format!("warning: {note}"));
     }
     if let Some(path) = &args.json {
-        write(path, &results::text(&study))?;
+        // What was not asked for this time is kept: hours may have gone into it.
+        others.retain(|cell| !study.has(&cell.searcher, &cell.problem, cell.seed, cell.batch));
+        write(path, &results::text(&study, &others))?;
     }
     if let Some(path) = &args.svg {
         write(path, &picture::svg(&study, &terms.marks))?;

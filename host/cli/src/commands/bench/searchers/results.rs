@@ -88,9 +88,10 @@ pub(super) fn read(path: &Path) -> Result<Results, Failure> {
     Ok(results)
 }
 
-/// Our results as such a file, a line a run.
-pub(super) fn text(study: &Study<'_>) -> String {
+/// Our results as such a file, a line a run, and those of earlier calls.
+pub(super) fn text(study: &Study<'_>, earlier: &[Cell]) -> String {
     let ours = study.cells().filter(|cell| study.is_ours(&cell.searcher));
+    let ours = ours.chain(earlier);
     let lines: Vec<String> = ours.map(|cell| json!(cell).to_string()).collect();
     let versions = json!({"tune-host": env!("CARGO_PKG_VERSION")});
     format!(

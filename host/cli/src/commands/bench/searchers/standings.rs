@@ -91,13 +91,18 @@ impl<'a> Study<'a> {
     /// Results; of other problems, seeds and batches than those of this comparison none are taken.
     pub(super) fn add(&mut self, cells: Vec<Cell>) {
         for cell in cells {
-            let known = self.problems.iter().any(|p| p.name() == cell.problem);
-            let seeded = (1..=self.seeds).contains(&cell.seed);
-            if known && seeded && self.batches.contains(&cell.batch) {
+            if self.asks_for(&cell) {
                 let place = (cell.problem.clone(), cell.seed, cell.batch);
                 self.cells.insert((cell.searcher.clone(), place), cell);
             }
         }
+    }
+
+    /// It is about such a run: problem, seed, batch.
+    pub(super) fn asks_for(&self, cell: &Cell) -> bool {
+        let known = self.problems.iter().any(|p| p.name() == cell.problem);
+        let seeded = (1..=self.seeds).contains(&cell.seed);
+        known && seeded && self.batches.contains(&cell.batch)
     }
 
     /// The results of a run are there.

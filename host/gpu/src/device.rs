@@ -512,3 +512,26 @@ fn ended_by(error: &wgpu::Error) -> Ended {
         other => Ended::Lost(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_lost_ends_for_good() {
+        let (quotas, give_up): (_, GiveUp) = (GpuLimits::default(), Arc::new(|| false));
+        let adapters = Adapters::that_compute_nothing();
+        let device = Device::open(adapters, &quotas, give_up, std::time::Duration::ZERO).unwrap();
+        device.check().unwrap();
+        // What a driver does that gives up a device.
+        device.shared.device.destroy();
+        drop(device.shared.device.poll(wgpu::PollType::Poll));
+        for _ in 0..2 {
+            let refused = device.check().unwrap_err();
+            assert!(
+                matches!(refused, Failure::Ended(Ended::Lost(_))),
+                "{refused}"
+            );
+        }
+    }
+}

@@ -388,6 +388,14 @@ mod tests {
             (host.into(), FailureKind::HostMemory),
             (I32Exit(3).into(), FailureKind::Trap),
             (
+                GpuEnded(Ended::Lost(String::new())).into(),
+                FailureKind::DeviceLost,
+            ),
+            (
+                GpuEnded(Ended::OutOfMemory(String::new())).into(),
+                FailureKind::HostMemory,
+            ),
+            (
                 Excess {
                     what: "random bytes",
                     wanted: 2,

@@ -45,7 +45,13 @@ pub(crate) fn decay(x: f64) -> f64 {
     // 2^whole by its bits: the exponent of 1 is 1023.
     let power = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52));
     let value = (t * odd + even) * power;
-    if x < NOTHING { value } else { x * 0.0 }
+    if x < NOTHING {
+        value
+    } else if x.is_nan() {
+        x
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]
@@ -68,7 +74,7 @@ mod tests {
     #[test]
     fn its_ends_are_one_and_nothing() {
         assert_eq!(decay(0.0), 1.0);
-        assert_eq!((decay(NOTHING), decay(1e300)), (0.0, 0.0));
+        assert_eq!([NOTHING, 1e300, f64::INFINITY].map(decay), [0.0; 3]);
         assert!(decay(f64::NAN).is_nan());
     }
 }

@@ -370,7 +370,7 @@ pub(crate) enum PluginCommand {
     /// List the plugins that experiments can name
     List(PluginListArgs),
     /// Show what a plugin says of itself: manifest, options, imports
-    Inspect(PluginArgs),
+    Inspect(PluginInspectArgs),
     /// Check that a plugin can be used: imports, compilation
     Check(PluginArgs),
 }
@@ -384,7 +384,18 @@ pub(crate) struct PluginListArgs {
     pub(crate) format: FormatArg,
 }
 
-/// Arguments of `plugin inspect` and `plugin check`.
+/// Arguments of `plugin inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct PluginInspectArgs {
+    /// Show what a trainable is granted with this experiment file: what it asks for and the file
+    /// allows
+    #[arg(long, value_name = "FILE")]
+    pub(crate) experiment: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) plugin: PluginArgs,
+}
+
+/// Arguments of `plugin check`, and of `plugin inspect` too.
 #[derive(Debug, Args)]
 pub(crate) struct PluginArgs {
     /// Name of a plugin, or path of a `.wasm` file

@@ -10,6 +10,7 @@ mod data;
 mod failure;
 mod feed;
 mod gpu;
+mod grants;
 mod history;
 mod lineage;
 mod machine;

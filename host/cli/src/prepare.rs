@@ -18,6 +18,7 @@ use tune_store::PluginRecord;
 use crate::catalog::{Candidate, Catalog, Source};
 use crate::compatibility::{self, Named};
 use crate::failure::Failure;
+use crate::grants::Intersection;
 use crate::history::start_digest;
 use crate::output;
 use crate::{args, data, gpu, lineage, machine};
@@ -116,9 +117,17 @@ pub(crate) fn new_run(
             PluginKind::Scheduler => plan.scheduler.0 = name,
         }
     }
-    let allowed = allowed_and_asked(experiment, &chosen);
-    plan.virtual_cost = allowed.virtual_cost;
-    plan.gpu = plan.gpu.filter(|_| allowed.gpu);
+    let trainable = chosen.iter().find(|one| one.kind == PluginKind::Trainable);
+    let given = trainable.map(|one| Intersection::of(&one.inspection.manifest, experiment));
+    let gives = |grant: &str| given.as_ref().is_some_and(|given| given.gives(grant));
+    for grant in given.iter().flat_map(Intersection::not_asked) {
+        output::note(&format!(
+            "note: {} does not ask for the grant `{grant}` in its manifest and does not get it",
+            experiment.engine.trainable
+        ));
+    }
+    plan.virtual_cost = gives("virtual-cost");
+    plan.gpu = plan.gpu.filter(|_| gives(gpu::REQUIRED));
     let mut wrong = Vec::new();
     wrong.extend(
         chosen
@@ -130,7 +139,9 @@ pub(crate) fn new_run(
     }
     for one in &chosen {
         check_options(experiment, one, &mut plan, &mut wrong);
-        check_wishes(experiment, one, &mut wrong);
+    }
+    if let (Some(one), Some(given)) = (trainable, &given) {
+        wrong.extend(given.refusals(&one.candidate.name, experiment));
     }
     // Of options that are not right nothing follows.
     if wrong.is_empty()
@@ -157,11 +168,7 @@ pub(crate) fn new_run(
     }
     let mut sets = DataSets::new();
     let mut hashes = Vec::new();
-    let reads_data = asks_for(&chosen, "data");
-    if !reads_data && !experiment.data.is_empty() {
-        output::note(&not_asked(experiment, "the grant `data`"));
-    }
-    let granted = experiment.data.iter().filter(|_| reads_data);
+    let granted = experiment.data.iter().filter(|_| gives("data"));
     for (index, set) in granted.enumerate() {
         match data::grant(&mut sets, &set.name, &set.path) {
             Ok(hash) => hashes.push((data_role(&set.name), hash)),
@@ -177,7 +184,11 @@ pub(crate) fn new_run(
             )),
         }
     }
-    let directories = grant_directories(experiment, &chosen, &mut hashes, &mut wrong);
+    let directories = if gives("directory") {
+        grant_directories(experiment, &mut hashes, &mut wrong)
+    } else {
+        Directories::new()
+    };
     if !wrong.is_empty() {
         return Err(experiment.diagnostics(wrong).into());
     }
@@ -189,8 +200,8 @@ pub(crate) fn new_run(
         })
         .collect();
     let grants = Grants {
-        artifact: allowed.artifact,
-        virtual_cost: allowed.virtual_cost,
+        artifact: gives("artifact"),
+        virtual_cost: plan.virtual_cost,
         gpu: gpu::grant(plan.gpu, &chosen),
         directories,
     };
@@ -334,86 +345,13 @@ fn refusal_of(experiment: &ExperimentPlan, role: &str, error: &InitError) -> Opt
     Some(experiment.diagnostics(all).into())
 }
 
-/// What a plugin wants by its manifest, against what this host does and the file allows.
-fn check_wishes(experiment: &ExperimentPlan, one: &Chosen, wrong: &mut Vec<Diagnostic>) {
-    let (name, manifest) = (&one.candidate.name, &one.inspection.manifest);
-    let mut refuse = |key: &str, message: String, hint: &str| {
-        wrong.push(experiment.diagnostic(key, message, hint));
-    };
-    if one.kind != PluginKind::Trainable {
-        return;
-    }
-    for grant in &manifest.grants {
-        match grant.as_str() {
-            "log" => {}
-            "artifact" if experiment.grants.artifact => {}
-            "virtual-cost" if experiment.grants.virtual_cost => {}
-            gpu::REQUIRED if experiment.grants.gpu => {}
-            gpu::OPTIONAL => {}
-            "data" if !experiment.data.is_empty() => {}
-            "directory" if !experiment.directories.is_empty() => {}
-            "directory" => refuse(
-                "grants",
-                format!("`{name}` reads files, and the experiment grants no directory"),
-                "write [grants] and directory = \"some/dir\", if it may read all that is in it",
-            ),
-            "data" => refuse(
-                "trainable",
-                format!("`{name}` reads data, and the experiment grants none"),
-                "write [[data]] with the name and the path of what it may read",
-            ),
-            "artifact" | "virtual-cost" | gpu::REQUIRED => refuse(
-                "grants",
-                format!("`{name}` wants the grant `{grant}`"),
-                &format!("write [grants] and {grant} = true, if you trust it with that"),
-            ),
-            other => refuse(
-                "trainable",
-                format!("`{name}` wants the grant `{other}`: not in this version"),
-                "use another trainable, or another tune-host",
-            ),
-        }
-    }
-}
-
-/// What the file allows and the trainable asks for by its manifest. What it does not ask for is told.
-fn allowed_and_asked(experiment: &ExperimentPlan, chosen: &[Chosen]) -> tune_experiment::Grants {
-    let both = |allowed: bool, grant: &str| {
-        let asked =
-            asks_for(chosen, grant) || grant == gpu::REQUIRED && asks_for(chosen, gpu::OPTIONAL);
-        if allowed && !asked {
-            output::note(&not_asked(experiment, &format!("the grant `{grant}`")));
-        }
-        allowed && asked
-    };
-    tune_experiment::Grants {
-        artifact: both(experiment.grants.artifact, "artifact"),
-        virtual_cost: both(experiment.grants.virtual_cost, "virtual-cost"),
-        gpu: both(experiment.grants.gpu, gpu::REQUIRED),
-    }
-}
-
-fn not_asked(experiment: &ExperimentPlan, what: &str) -> String {
-    format!(
-        "note: {} does not ask for {what} in its manifest and does not get it",
-        experiment.engine.trainable
-    )
-}
-
-/// Opens the directories of the file, if the trainable asks for them: it gets what both sides say.
+/// Opens the directories of the file.
 fn grant_directories(
     experiment: &ExperimentPlan,
-    chosen: &[Chosen],
     hashes: &mut Vec<(String, blake3::Hash)>,
     wrong: &mut Vec<Diagnostic>,
 ) -> Directories {
     let mut directories = Directories::new();
-    if !reads_directories(chosen) {
-        if !experiment.directories.is_empty() {
-            output::note(&not_asked(experiment, "the grant `directory`"));
-        }
-        return directories;
-    }
     for source in &experiment.directories {
         let (name, path) = (&source.name, &source.path);
         match data::grant_directory(&mut directories, name, path) {
@@ -431,14 +369,13 @@ fn grant_directories(
 
 /// Whether the trainable asks for directories by its manifest.
 pub(crate) fn reads_directories(chosen: &[Chosen]) -> bool {
-    asks_for(chosen, "directory")
-}
-
-fn asks_for(chosen: &[Chosen], grant: &str) -> bool {
-    chosen
+    let mut trainables = chosen
         .iter()
-        .filter(|one| one.kind == PluginKind::Trainable)
-        .any(|one| one.inspection.manifest.grants.iter().any(|g| g == grant))
+        .filter(|one| one.kind == PluginKind::Trainable);
+    trainables.any(|one| {
+        let mut grants = one.inspection.manifest.grants.iter();
+        grants.any(|grant| grant == "directory")
+    })
 }
 
 pub(crate) fn directory_role(name: &str) -> String {

@@ -74,12 +74,7 @@ pub(crate) fn grants(root: &Item<'_>, log: &mut Log) -> Grants {
             "artifact" => grants.artifact = item.flag(log).unwrap_or_default(),
             "virtual-cost" => grants.virtual_cost = item.flag(log).unwrap_or_default(),
             "gpu" => grants.gpu = item.flag(log).unwrap_or_default(),
-            "workers" => {
-                item.not_yet(
-                    "remove it; grants are artifact, directory, gpu and virtual-cost",
-                    log,
-                );
-            }
+            "workers" => grants.workers = item.flag(log).unwrap_or_default(),
             "log" => item.key_error("`log` needs no grant", "remove the line", log),
             "data" => item.key_error(
                 "data is granted by naming it",

@@ -28,6 +28,8 @@ pub struct Grants {
     pub virtual_cost: bool,
     /// Compute on a GPU.
     pub gpu: bool,
+    /// Worker threads or machines of a trial. No host of this version has any to give.
+    pub workers: bool,
 }
 
 /// Which files are derived from the journal. All true by default.

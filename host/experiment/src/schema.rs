@@ -252,7 +252,8 @@ fn tables() -> Value {
                     ]
                 },
                 "gpu": { "type": "boolean", "default": false, "description": "Compute on a GPU. Decisions are then reproducible on the same adapter only." },
-                "virtual-cost": { "type": "boolean", "default": false, "description": "Report its own virtual cost." }
+                "virtual-cost": { "type": "boolean", "default": false, "description": "Report its own virtual cost." },
+                "workers": { "type": "boolean", "default": false, "description": "Have workers of its own. This version has none to give." }
             }
         },
         "resources": {

@@ -9,9 +9,11 @@ use tune_experiment::HostLimits;
 use tune_report::{Column, Table, clean, cut};
 use tune_runtime::{Import, ImportStatus, Inspection, PluginKind, Snapshotable};
 
-use crate::args::{PluginArgs, PluginCommand, PluginListArgs};
+use super::run::read;
+use crate::args::{PluginArgs, PluginCommand, PluginInspectArgs, PluginListArgs};
 use crate::catalog::{Candidate, Catalog, Source};
 use crate::failure::{Failure, Verdict};
+use crate::grants::{Intersection, Line};
 use crate::output::{self, Page};
 use crate::prepare;
 
@@ -25,7 +27,7 @@ pub(crate) fn plugin(command: &PluginCommand) -> Result<Verdict, Failure> {
 }
 
 fn list(args: &PluginListArgs) -> Result<(), Failure> {
-    let catalog = open(args.plugins.dir.as_deref())?;
+    let catalog = open(args.plugins.dir.as_deref(), None)?;
     let mut found: Vec<(&Candidate, Option<Inspection>)> = catalog
         .candidates()
         .map(|candidate| (candidate, candidate.inspect().ok()))
@@ -92,17 +94,18 @@ fn list(args: &PluginListArgs) -> Result<(), Failure> {
     Ok(output::lines(lines)?)
 }
 
-fn open(directory: Option<&Path>) -> Result<Catalog, Failure> {
-    let catalog = Catalog::open(directory, None)?;
+fn open(directory: Option<&Path>, experiment: Option<&Path>) -> Result<Catalog, Failure> {
+    let catalog = Catalog::open(directory, experiment)?;
     for warning in &catalog.warnings {
         output::note(&format!("warning: {warning}"));
     }
     Ok(catalog)
 }
 
-/// The plugin that was asked for, and what it is.
-fn find(args: &PluginArgs) -> Result<(Candidate, Inspection), Failure> {
-    let catalog = open(args.plugins.dir.as_deref())?;
+/// The plugin that was asked for, and what it is. The directory `plugins` beside an experiment file is
+/// looked into too.
+fn find(args: &PluginArgs, experiment: Option<&Path>) -> Result<(Candidate, Inspection), Failure> {
+    let catalog = open(args.plugins.dir.as_deref(), experiment)?;
     let candidate = catalog
         .find(&args.plugin, None, Path::new(""))
         .map_err(|unknown| {
@@ -115,10 +118,26 @@ fn find(args: &PluginArgs) -> Result<(Candidate, Inspection), Failure> {
     Ok((candidate, inspection))
 }
 
-fn inspect(args: &PluginArgs) -> Result<(), Failure> {
-    let (candidate, inspection) = find(args)?;
-    if args.format.is_json() {
-        return Ok(output::json(&inspection_json(&candidate, &inspection))?);
+fn inspect(args: &PluginInspectArgs) -> Result<(), Failure> {
+    let file = args.experiment.as_deref();
+    // No seed is drawn: it changes no grant.
+    let experiment = file.map(|file| read(file, Some(0))).transpose()?;
+    let (candidate, inspection) = find(&args.plugin, file)?;
+    let given = match experiment {
+        Some((experiment, _)) if inspection.kind == PluginKind::Trainable => {
+            Some(Intersection::of(&inspection.manifest, &experiment).0)
+        }
+        // Searchers and schedulers are granted nothing, whatever they say.
+        Some(_) => Some(Vec::new()),
+        None => None,
+    };
+    if args.plugin.format.is_json() {
+        let mut value = inspection_json(&candidate, &inspection);
+        if let (Some(object), Some(lines)) = (value.as_object_mut(), given) {
+            let lines = lines.iter().map(Line::json).collect();
+            object.insert("grants".to_owned(), lines);
+        }
+        return Ok(output::json(&value)?);
     }
     let manifest = &inspection.manifest;
     let mut lines = vec![format!(
@@ -155,6 +174,13 @@ fn inspect(args: &PluginArgs) -> Result<(), Failure> {
     .filter_map(|(is, what)| is.then_some(what))
     .collect();
     say("it", &traits.join(", "));
+    if let (Some(given), Some(file)) = (given, file) {
+        lines.push(format!("grants with {}", file.display()));
+        if given.is_empty() {
+            lines.push("  none".to_owned());
+        }
+        lines.extend(given.iter().map(Line::text));
+    }
     lines.extend(option_lines(&manifest.options));
     lines.push("imports".to_owned());
     lines.extend(inspection.imports.iter().map(import_line));
@@ -281,7 +307,7 @@ fn state_lines(inspection: &Inspection) -> Vec<String> {
 
 /// Loads it as a run would.
 fn check(args: &PluginArgs) -> Result<(), Failure> {
-    let (candidate, inspection) = find(args)?;
+    let (candidate, inspection) = find(args, None)?;
     let metering = match candidate.source {
         Source::Embedded => Metering::Fuel,
         Source::File(_) => Metering::Full,

@@ -76,7 +76,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict, Failure> {
 }
 
 /// The experiment of a file, and whether its seed was drawn.
-fn read(path: &Path, seed: Option<u64>) -> Result<(ExperimentPlan, bool), Failure> {
+pub(super) fn read(path: &Path, seed: Option<u64>) -> Result<(ExperimentPlan, bool), Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::usage(format!(
             "cannot read the experiment {}: {error}\n  hint: give the path of a TOML or JSON file; \

@@ -933,9 +933,9 @@ fn data_grants_and_resources() {
         );
     }
     expect(
-        "[space]\n[grants]\nworkers = true",
-        (9, 1),
-        &["not in this version: `grants.workers`"],
+        "[space]\n[grants]\nworkers = 2",
+        (9, 11),
+        &["true or false"],
     );
     expect(
         "[space]\n[resources]\nthreads = 0",

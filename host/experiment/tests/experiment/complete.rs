@@ -69,6 +69,7 @@ path = "/there"
 artifact = true
 directory = { words = "texts", images = "/pictures" }
 virtual-cost = true
+workers = true
 gpu = true
 
 [resources]
@@ -204,6 +205,7 @@ fn every_key_arrives_where_it_belongs() {
         artifact: true,
         virtual_cost: true,
         gpu: true,
+        workers: true,
     };
     assert_eq!(plan.grants, grants);
     assert!(engine.virtual_cost);

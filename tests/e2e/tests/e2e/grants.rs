@@ -7,16 +7,20 @@ use crate::{experiment::Experiment, lab::Lab};
 
 const ALL: &str = "[grants]\nartifact = true\nvirtual-cost = true";
 
-/// The trainable that writes artifacts, with a manifest that does not ask for them.
-fn that_does_not_ask() -> Vec<u8> {
+/// The trainable that writes artifacts, with a manifest that asks for something else.
+fn that_asks_for(grants: &[u8; 12]) -> Vec<u8> {
     let asking = b"[\"artifact\"]";
     let mut bytes = fs::read(tune_test_artifacts::TRIAL_ARTIFACTS).unwrap();
     let at = bytes
         .windows(asking.len())
         .position(|window| window == asking)
         .unwrap();
-    bytes[at..at + asking.len()].copy_from_slice(b"[          ]");
+    bytes[at..at + asking.len()].copy_from_slice(grants);
     bytes
+}
+
+fn that_does_not_ask() -> Vec<u8> {
+    that_asks_for(b"[          ]")
 }
 
 #[test]
@@ -88,4 +92,97 @@ fn a_cost_that_the_manifest_does_not_ask_for_ends_its_trial() {
     assert_eq!(lab.statuses("exp"), ["grant"; 4]);
     let granted = &lab.show("exp")["granted"];
     assert_eq!(*granted, serde_json::json!(["artifact", "data numbers"]));
+}
+
+#[test]
+fn workers_are_refused_to_who_asks_for_them_whatever_the_file_allows() {
+    let lab = Lab::new();
+    lab.write("mine.wasm", that_asks_for(b"[\"workers\"] "));
+    for table in ["", "[grants]\nworkers = true"] {
+        let experiment = Experiment::of("./mine.wasm").table(table);
+        lab.run(&experiment, &[]).exits(2).says(&[
+            "`trial-artifacts` wants the grant `workers`: a trial has one thread in this version",
+            "use another trainable",
+        ]);
+    }
+    assert!(!lab.path("runs/exp").exists());
+}
+
+#[test]
+fn workers_that_only_the_file_allows_are_granted_to_nobody() {
+    let lab = Lab::new();
+    let experiment = Experiment::of(tune_test_artifacts::TRIAL_NOOP);
+    let experiment = experiment.table("[grants]\nworkers = true");
+    let said = lab.run(&experiment, &[]).exits(0);
+    said.says(&["does not ask for the grant `workers`"]);
+    assert_eq!(lab.show("exp")["granted"], serde_json::json!([]));
+}
+
+#[test]
+fn inspect_prints_what_a_plugin_is_granted_with_an_experiment_file() {
+    let lab = Lab::new();
+    lab.write("mine.wasm", that_asks_for(b"[\"data\"]    "));
+    let grants = "[grants]\nvirtual-cost = true\nworkers = true\n[[data]]\nname = \"numbers\"";
+    let table = format!("{grants}\npath = \"numbers\"");
+    lab.file(&Experiment::of("./mine.wasm").table(&table));
+    let inspect = [
+        "plugin",
+        "inspect",
+        "./mine.wasm",
+        "--experiment",
+        "exp.toml",
+    ];
+    let said = lab.tune(&inspect).exits(0).stdout;
+    for line in [
+        "grants with exp.toml\n",
+        "  data         wanted, allowed: numbers; given\n",
+        "  virtual-cost not wanted, allowed; not given\n",
+        "  workers      not wanted, allowed; not given\n",
+    ] {
+        assert!(said.contains(line), "no {line:?} in {said}");
+    }
+    let json = lab.tune(&[&inspect[..], &["--format", "json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json.exits(0).stdout).unwrap();
+    let given: Vec<(&str, bool)> = json["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            (
+                line["grant"].as_str().unwrap(),
+                line["given"].as_bool().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        given,
+        [("data", true), ("virtual-cost", false), ("workers", false)]
+    );
+}
+
+#[test]
+fn inspect_says_which_wishes_refuse_a_run_and_that_searchers_are_granted_nothing() {
+    let lab = Lab::new();
+    lab.write("mine.wasm", that_asks_for(b"[\"data\",\"x\"]"));
+    lab.file(&Experiment::of("./mine.wasm"));
+    let inspect = [
+        "plugin",
+        "inspect",
+        "./mine.wasm",
+        "--experiment",
+        "exp.toml",
+    ];
+    let said = lab.tune(&inspect).exits(0).stdout;
+    for line in [
+        "  data         wanted, not allowed; a run is refused\n",
+        "  x            wanted, not allowed; not in this version, a run is refused\n",
+    ] {
+        assert!(said.contains(line), "no {line:?} in {said}");
+    }
+    let said = lab.tune(&["plugin", "inspect", "tpe", "--experiment", "exp.toml"]);
+    let said = said.exits(0).stdout;
+    assert!(said.contains("grants with exp.toml\n  none\n"), "{said}");
+    lab.tune(&["plugin", "inspect", "tpe", "--experiment", "missing.toml"])
+        .exits(2)
+        .says(&["cannot read the experiment missing.toml"]);
 }

@@ -57,6 +57,13 @@ impl Turnover<'_> {
             Action::SetConfig(_, config) => self.set_config(id, config),
             Action::Keep(_) => self.keep_on_request(id),
             Action::Exploit(exploit) => self.exploit(exploit),
+            Action::QuietUntil(_, until) if until.is_nan() => self.illegal(format!(
+                "quiet-until of trial {id}: NaN is no resource; give a number that it can come to"
+            )),
+            Action::QuietUntil(_, until) => {
+                self.engine.trial_mut(id)?.quiet_until = Some(until);
+                Ok(())
+            }
             Action::SetWorkers(..) => self.illegal(format!(
                 "set-workers of trial {id}: this version of tune-host cannot do it yet, a trial \
                  has one worker"
@@ -311,7 +318,8 @@ pub(crate) fn target(action: &Action) -> TrialId {
         | Action::Stop(id)
         | Action::Keep(id)
         | Action::SetConfig(id, _)
-        | Action::SetWorkers(id, _) => *id,
+        | Action::SetWorkers(id, _)
+        | Action::QuietUntil(id, _) => *id,
         Action::Exploit(exploit) => exploit.target,
     }
 }
@@ -324,5 +332,6 @@ fn name(action: &Action) -> &'static str {
         Action::Exploit(_) => "exploit",
         Action::SetConfig(..) => "set-config",
         Action::SetWorkers(..) => "set-workers",
+        Action::QuietUntil(..) => "quiet-until",
     }
 }

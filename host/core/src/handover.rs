@@ -152,6 +152,10 @@ impl<'a> Turnover<'a> {
         });
         trial.last = Some(report.clone());
         let pause_requested = trial.pause_requested;
+        let quiet = trial
+            .quiet_until
+            .zip(axis)
+            .is_some_and(|(until, now)| now < until);
         let over = self.trial_plateau(id, &report)? || ends;
         let run_over = self.note_value(id, &report)?;
         if over {
@@ -163,8 +167,10 @@ impl<'a> Turnover<'a> {
             let actions = self.calls.on_complete(id, Some(&report))?;
             self.carry_out(actions)?;
         } else {
-            let actions = self.calls.on_result(id, &report)?;
-            self.carry_out(actions)?;
+            if !quiet {
+                let actions = self.calls.on_result(id, &report)?;
+                self.carry_out(actions)?;
+            }
             if pause_requested && self.engine.trial_mut(id)?.phase == Phase::Running {
                 self.pause(id)?;
             }

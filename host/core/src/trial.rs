@@ -73,6 +73,8 @@ pub struct Trial {
     pub best: Option<Best>,
     /// Ends at its first report at or past this, if the searcher said so.
     pub budget: Option<f64>,
+    /// The scheduler hears of no report before this resource.
+    pub quiet_until: Option<f64>,
     /// Failures so far.
     pub failures: u32,
     /// Why it failed for good.
@@ -115,6 +117,7 @@ impl Trial {
             last: None,
             best: None,
             budget: None,
+            quiet_until: None,
             failures: 0,
             failure: None,
             pause_requested: false,

@@ -274,7 +274,7 @@ impl Run {
             self.trials.set_phase(id, Phase::Ended(Over::AtMost));
             let actions = self.plugins.on_complete(id, Some(&report))?;
             self.trials.carry_out(actions, Some(id))?;
-        } else {
+        } else if !self.trials.is_quiet(id, step) {
             let actions = self.plugins.on_result(id, &report)?;
             self.trials.carry_out(actions, Some(id))?;
         }

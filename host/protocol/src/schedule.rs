@@ -217,7 +217,11 @@ impl Run {
             let actions = self.plugin.on_complete(id, Some(&report))?;
             return Ok(("stop", self.trials.carry_out(actions, Some(id))?));
         }
-        let actions = self.plugin.on_result(id, &report)?;
+        let actions = if self.trials.is_quiet(id, t) {
+            Vec::new()
+        } else {
+            self.plugin.on_result(id, &report)?
+        };
         let pause_requested = self.trials.get(id).is_some_and(|t| t.pause_requested);
         let stopped = self.trials.carry_out(actions, Some(id))?;
         let phase = self.trials.get(id).map(|trial| trial.phase);

@@ -68,6 +68,8 @@ pub(crate) struct Trial {
     pub(crate) last: Option<Report>,
     /// Paused at its next result.
     pub(crate) pause_requested: bool,
+    /// The scheduler hears of no result before this resource.
+    quiet_until: Option<f64>,
 }
 
 /// All trials of a run. The plugins know them by their order of creation.
@@ -92,6 +94,7 @@ impl Trials {
             t: None,
             last: None,
             pause_requested: false,
+            quiet_until: None,
         });
         Ok(id)
     }
@@ -194,6 +197,10 @@ impl Trials {
             let (id, pauses) = match action {
                 Action::Stop(id) => (id, false),
                 Action::Pause(id) => (id, true),
+                Action::QuietUntil(id, until) => {
+                    self.be_quiet(id, until)?;
+                    continue;
+                }
                 other => {
                     self.illegal(format!(
                         "{other:?}: only stops and pauses can be carried out over this protocol"
@@ -223,6 +230,24 @@ impl Trials {
             }
         }
         Ok(stopped)
+    }
+
+    fn be_quiet(&mut self, id: TrialId, until: f64) -> Result<(), Trouble> {
+        match self.get_mut(id) {
+            Some(trial) if !matches!(trial.phase, Phase::Ended(_)) && !until.is_nan() => {
+                trial.quiet_until = Some(until);
+                Ok(())
+            }
+            _ => self.illegal(format!(
+                "quiet-until {until} of trial {id}, which is unknown or has ended, or no resource"
+            )),
+        }
+    }
+
+    /// Whether the scheduler has said that this resource of the trial changes nothing.
+    pub(crate) fn is_quiet(&self, id: TrialId, t: f64) -> bool {
+        let until = self.get(id).and_then(|trial| trial.quiet_until);
+        until.is_some_and(|until| t < until)
     }
 
     fn request_pause(&mut self, id: TrialId) {

@@ -97,7 +97,11 @@ impl DeciderUse {
             match action {
                 Action::SetConfig(_, config) => self.configured(config),
                 Action::Exploit(exploit) => self.configured(&exploit.config),
-                Action::Pause(_) | Action::Stop(_) | Action::Keep(_) | Action::SetWorkers(..) => {}
+                Action::Pause(_)
+                | Action::Stop(_)
+                | Action::Keep(_)
+                | Action::SetWorkers(..)
+                | Action::QuietUntil(..) => {}
             }
         }
     }

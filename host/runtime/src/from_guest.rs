@@ -227,6 +227,7 @@ impl Bounds<'_> {
                     }),
                     W::SetConfig((t, config)) => P::SetConfig(t, self.config(config)?),
                     W::SetWorkers((t, workers)) => P::SetWorkers(t, workers),
+                    W::QuietUntil((t, until)) => P::QuietUntil(t, until),
                 })
             })
             .collect()

@@ -52,6 +52,7 @@ pub struct Tape {
     /// In the order of a run.
     pub calls: Vec<(Call, Answer)>,
     results: usize,
+    told: usize,
 }
 
 impl Tape {
@@ -81,10 +82,16 @@ impl Tape {
         Ok(recorder.tape)
     }
 
-    /// Results among the calls.
+    /// Results of the run, those included that the scheduler did not want to hear.
     #[must_use]
     pub fn results(&self) -> usize {
         self.results
+    }
+
+    /// Results among the calls.
+    #[must_use]
+    pub fn told(&self) -> usize {
+        self.told
     }
 }
 
@@ -96,7 +103,7 @@ struct Recorder<'a> {
 
 impl Recorder<'_> {
     fn keep(&mut self, call: Call, actions: &[Action]) {
-        self.tape.results += usize::from(matches!(call, Call::Result(..)));
+        self.tape.told += usize::from(matches!(call, Call::Result(..) | Call::Complete(..)));
         let answer = Answer::Actions(actions.to_vec());
         self.tape.calls.push((call, answer));
     }
@@ -116,6 +123,7 @@ impl Deciders for Recorder<'_> {
     }
 
     fn observe(&mut self, trial: TrialId, report: &Report, state: TrialState) -> Result<(), Stop> {
+        self.tape.results += 1;
         self.deciders.observe(trial, report, state)
     }
 

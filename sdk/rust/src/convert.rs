@@ -296,6 +296,7 @@ impl From<Action> for wit_scheduler::Action {
             }),
             Action::SetConfig(trial, config) => Self::SetConfig((trial, pairs(config))),
             Action::SetWorkers(trial, workers) => Self::SetWorkers((trial, workers)),
+            Action::QuietUntil(trial, until) => Self::QuietUntil((trial, until)),
         }
     }
 }

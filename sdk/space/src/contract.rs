@@ -469,6 +469,8 @@ pub enum Action {
     SetConfig(TrialId, Config),
     /// Change a trial's number of worker threads.
     SetWorkers(TrialId, u32),
+    /// Tell no result of a trial before its resource is at or past this: none can change anything.
+    QuietUntil(TrialId, f64),
 }
 
 /// Whether the engine can create trials.

@@ -135,6 +135,7 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
     let mut table = show::table(&[
         "results a second",
         "results",
+        "told",
         "native",
         "sandbox",
         "native / sandbox",
@@ -159,6 +160,7 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
             table.rows.push(vec![
                 title.clone(),
                 show::number(rates.results as f64),
+                show::number(rates.told as f64),
                 show::number(rates.native),
                 show::number(rates.sandboxed),
                 show::ratio(rates.native / rates.sandboxed),
@@ -175,6 +177,8 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
 
 struct Rates {
     results: usize,
+    /// Of those, that the scheduler wanted to hear.
+    told: usize,
     /// Results a second.
     native: f64,
     sandboxed: f64,
@@ -199,6 +203,7 @@ fn rates(stage: &Stage, subject: &Subject, results: usize) -> Result<Rates> {
     let rate = |time: Duration| tape.results() as f64 / time.as_secs_f64().max(1e-9);
     Ok(Rates {
         results: tape.results(),
+        told: tape.told(),
         native: rate(natively),
         sandboxed: rate(sandboxed),
         equal,

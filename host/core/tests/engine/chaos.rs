@@ -104,6 +104,7 @@ impl Chaos {
                     let other = self.any();
                     vec![self.exploit(other)]
                 }
+                5 => vec![Action::QuietUntil(t, self.dice.roll(9) as f64)],
                 _ => vec![],
             },
             18 => vec![Action::Pause(self.any())],

@@ -158,6 +158,26 @@ fn workers_cannot_be_set_yet() {
 }
 
 #[test]
+fn a_trial_is_quiet_until_a_number_and_only_while_it_lives() {
+    let mut lab = pair();
+    assert_eq!(
+        refused(&mut lab, 0, Action::QuietUntil(0, f64::NAN)),
+        "quiet-until of trial 0: NaN is no resource; give a number that it can come to"
+    );
+    let why = refused(&mut lab, 0, Action::QuietUntil(7, 3.0));
+    assert!(
+        why.starts_with("quiet-until of the unknown trial 7"),
+        "{why}"
+    );
+    lab.report(1, vec![Action::Stop(1)]);
+    let why = refused(&mut lab, 0, Action::QuietUntil(1, 3.0));
+    assert!(
+        why.starts_with("quiet-until of trial 1, which has ended"),
+        "{why}"
+    );
+}
+
+#[test]
 fn of_a_trial_that_will_be_tried_again_nothing_is_kept_or_replaced() {
     let mut lab = pair();
     lab.script.actions = vec![Action::Keep(0), exploit(0, 1, 0.1)];

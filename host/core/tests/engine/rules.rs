@@ -396,3 +396,42 @@ fn a_plan_without_the_rule_is_written_as_before_there_was_one() {
     plan.plateaus.regret = Some(0.1);
     assert_ne!(tune_core::plan_digest(&plan, &[]), without);
 }
+
+#[test]
+fn a_quiet_trial_is_heard_of_from_its_resource_on() {
+    let mut lab = Lab::of(cloning(2));
+    lab.report(0, vec![Action::QuietUntil(0, 4.0)]);
+    for _ in 2..=5 {
+        lab.report(0, vec![]);
+        lab.report(1, vec![]);
+    }
+    let heard = |lab: &Lab, trial| lab.script.heard.iter().filter(|t| **t == trial).count();
+    // The first, the fourth and the fifth; all of the other one.
+    assert_eq!((heard(&lab, 0), heard(&lab, 1)), (3, 4));
+    // The latest counts, also one that takes the silence back.
+    lab.report(0, vec![Action::QuietUntil(0, f64::INFINITY)]);
+    lab.report(0, vec![]);
+    assert_eq!(heard(&lab, 0), 4);
+    lab.report(1, vec![Action::QuietUntil(0, 0.0)]);
+    lab.report(0, vec![]);
+    assert_eq!(heard(&lab, 0), 5);
+}
+
+#[test]
+fn a_quiet_trial_is_paused_as_was_asked_and_its_end_is_told() {
+    let mut plan = cloning(2);
+    plan.max_t = Some(3.0);
+    let mut lab = Lab::of(plan);
+    lab.report(0, vec![Action::QuietUntil(0, f64::INFINITY)]);
+    lab.report(1, vec![Action::Pause(0)]);
+    lab.report(0, vec![]);
+    assert_eq!(lab.trial(0).phase, Phase::Paused);
+    lab.script.resume.push_back(0);
+    lab.report(1, vec![Action::QuietUntil(1, f64::INFINITY)]);
+    lab.report(1, vec![]);
+    lab.report(0, vec![]);
+    assert_eq!(
+        lab.script.completed,
+        [(1, Ending::Finished), (0, Ending::Finished)]
+    );
+}

@@ -37,6 +37,8 @@ pub(crate) struct Script {
     pub(crate) told: Vec<usize>,
     /// Of `regret-bound`; then none.
     pub(crate) bounds: VecDeque<f64>,
+    /// Results that `on-result` told, by trial.
+    pub(crate) heard: Vec<TrialId>,
     /// What `complete` told.
     pub(crate) completed: Vec<(TrialId, Ending)>,
 }
@@ -67,7 +69,8 @@ impl Deciders for Script {
         self.pending.push_back(t);
         Ok(vec![])
     }
-    fn on_result(&mut self, _: TrialId, _: &Report) -> Result<Vec<Action>, Stop> {
+    fn on_result(&mut self, t: TrialId, _: &Report) -> Result<Vec<Action>, Stop> {
+        self.heard.push(t);
         Ok(std::mem::take(&mut self.actions))
     }
     fn on_complete(&mut self, _: TrialId, _: Option<&Report>) -> Result<Vec<Action>, Stop> {

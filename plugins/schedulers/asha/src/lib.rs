@@ -82,7 +82,7 @@ impl Scheduler for Asha {
     fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
         let bracket = self.stream.weighted(&self.weights).unwrap_or(0);
         self.brackets.add(trial, bracket);
-        Vec::new()
+        self.brackets.quiet(trial).into_iter().collect()
     }
 
     fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {

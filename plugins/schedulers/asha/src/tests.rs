@@ -38,8 +38,11 @@ fn report(time: f64, reward: f64) -> Report {
 }
 
 impl Asha {
+    /// What happens to trials at a result, whatever is said of later ones.
     fn at(&mut self, trial: TrialId, time: f64, reward: f64) -> Vec<Action> {
-        self.on_result(trial, &report(time, reward))
+        let actions = self.on_result(trial, &report(time, reward)).into_iter();
+        let happens = |action: &Action| !matches!(action, Action::QuietUntil(..));
+        actions.filter(happens).collect()
     }
 
     fn next(&mut self) -> Next {
@@ -228,7 +231,9 @@ fn promotion_equals_algorithm_2_of_the_paper_by_hand() {
                 jobs.push((trial, *time));
                 let result = report(*time, scores[trial as usize]);
                 if *time < 9.0 {
-                    assert_eq!(asha.on_result(trial, &result), [Action::Pause(trial)]);
+                    let actions = asha.on_result(trial, &result);
+                    let next = Action::QuietUntil(trial, result.get("t").unwrap() * 3.0);
+                    assert_eq!(actions, [Action::Pause(trial), next]);
                 } else {
                     assert_eq!(asha.on_complete(trial, Some(&result)), []);
                 }
@@ -312,4 +317,17 @@ fn without_max_t_the_rungs_go_on() {
     }
     asha.at(0, 65_536.0, 1.0);
     assert_eq!(asha.at(1, 65_536.0, 0.5), [Action::Stop(1)]);
+}
+
+#[test]
+fn a_trial_is_quiet_until_the_next_rung_that_it_can_enter() {
+    let mut asha = try_asha(9.0, true, r#"{"reduction_factor":3,"grace_period":1}"#).unwrap();
+    let quiet = |level| [Action::QuietUntil(0, level)];
+    assert_eq!(asha.on_add(0, &Config::new()), quiet(1.0));
+    assert_eq!(asha.on_result(0, &report(1.0, 5.0)), quiet(3.0));
+    assert_eq!(asha.on_result(0, &report(2.0, 5.0)), []);
+    // It jumps to the last rung, at which it would end.
+    assert_eq!(asha.on_result(0, &report(9.5, 5.0)), quiet(f64::INFINITY));
+    asha.on_add(1, &Config::new());
+    assert_eq!(asha.on_result(1, &report(1.0, 4.0)), [Action::Stop(1)]);
 }

@@ -122,7 +122,7 @@ impl Scheduler for HyperTune {
         let bracket = self.stream.weighted(&weights).unwrap_or(0);
         self.places.insert(trial, self.fidelity.encode(config));
         self.brackets.add(trial, bracket);
-        Vec::new()
+        self.brackets.quiet(trial).into_iter().collect()
     }
 
     fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
@@ -130,7 +130,7 @@ impl Scheduler for HyperTune {
             return Vec::new();
         };
         self.learn(trial, entry);
-        self.brackets.judge(trial, entry).into_iter().collect()
+        self.brackets.decide(trial, entry)
     }
 
     fn on_complete(&mut self, trial: TrialId, last: Option<&Report>) -> Vec<Action> {

@@ -40,7 +40,9 @@ fn config(x: f64) -> Config {
 impl HyperTune {
     fn at(&mut self, trial: TrialId, time: f64, score: f64) -> Vec<Action> {
         let report = Report::default().with("t", time).with("score", score);
-        self.on_result(trial, &report)
+        let actions = self.on_result(trial, &report).into_iter();
+        let happens = |action: &Action| !matches!(action, Action::QuietUntil(..));
+        actions.filter(happens).collect()
     }
 
     fn next(&mut self, creation: Creation) -> Next {

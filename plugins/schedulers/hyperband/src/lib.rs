@@ -196,8 +196,11 @@ impl Scheduler for Hyperband {
             newest.closed |= full;
             actions.extend(self.halve());
         }
-        let ready = self.open.iter_mut().find_map(|b| b.ready.pop_front());
-        let next = ready.map_or_else(|| unclaimed(creation), Next::Run);
+        let mut open = self.open.iter_mut();
+        let ready = open.find_map(|b| Some((b.ready.pop_front()?, b.at(b.rung).0)));
+        // Nothing happens to it on its way.
+        actions.extend(ready.map(|(trial, level)| Action::QuietUntil(trial, level)));
+        let next = ready.map_or_else(|| unclaimed(creation), |(trial, _)| Next::Run(trial));
         Turn { actions, next }
     }
 

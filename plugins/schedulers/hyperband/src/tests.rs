@@ -43,8 +43,9 @@ impl Host {
     /// Fills one slot.
     fn next(&mut self, creation: Creation) -> Next {
         let turn = self.scheduler.next_to_run(creation);
-        let stopped = turn.actions.into_iter().map(|action| match action {
-            Action::Stop(trial) => trial,
+        let stopped = turn.actions.into_iter().filter_map(|action| match action {
+            Action::Stop(trial) => Some(trial),
+            Action::QuietUntil(trial, _) if turn.next == Next::Run(trial) => None,
             other => panic!("{other:?}"),
         });
         self.stopped.extend(stopped);

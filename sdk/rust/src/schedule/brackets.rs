@@ -87,6 +87,15 @@ impl Brackets {
         self.places.get(&trial).map(|place| place.bracket)
     }
 
+    /// Nothing happens to a trial before the next rung that it can enter: it is not heard of until
+    /// then.
+    pub fn quiet(&self, trial: TrialId) -> Option<Action> {
+        let place = self.places.get(&trial)?;
+        let next = self.brackets.get(place.bracket)?.get(place.next);
+        let level = next.map_or(f64::INFINITY, |rung| rung.level);
+        Some(Action::QuietUntil(trial, level))
+    }
+
     /// A trial was created and waits in this bracket for a slot.
     pub fn add(&mut self, trial: TrialId, bracket: usize) {
         self.places.insert(trial, Place { bracket, next: 0 });
@@ -94,7 +103,7 @@ impl Brackets {
     }
 
     /// The highest rung that a result reaches, unless the trial stands there already: it counts at
-    /// no other one. The next thing to do with it is [`Brackets::judge`] or [`Brackets::record`].
+    /// no other one. The next thing to do with it is [`Brackets::decide`], [`Brackets::judge`] or [`Brackets::record`].
     pub fn enter(&mut self, trial: TrialId, report: &Report) -> Option<Entry> {
         let (time, score) = self.goal.read(report)?;
         let place = self.places.get_mut(&trial)?;
@@ -115,6 +124,14 @@ impl Brackets {
         self.rung(entry)?.judge(trial, entry.score)
     }
 
+    /// The same, and a trial that is not stopped is quiet until its next rung.
+    pub fn decide(&mut self, trial: TrialId, entry: Entry) -> Vec<Action> {
+        let action = self.judge(trial, entry);
+        let stops = matches!(action, Some(Action::Stop(_)));
+        let quiet = self.quiet(trial).filter(|_| !stops);
+        action.into_iter().chain(quiet).collect()
+    }
+
     /// Records the entry of a trial that has ended.
     pub fn record(&mut self, trial: TrialId, entry: Entry) {
         if let Some(rung) = self.rung(entry) {
@@ -129,8 +146,7 @@ impl Brackets {
     /// A trial reported and could go on.
     pub fn result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
         let entry = self.enter(trial, report);
-        let action = entry.and_then(|entry| self.judge(trial, entry));
-        action.into_iter().collect()
+        entry.map_or_else(Vec::new, |entry| self.decide(trial, entry))
     }
 
     /// A trial has ended by itself.

@@ -11,7 +11,10 @@ mod searchers;
 
 use tune_algorithms::{Course, Kind, Run, plan};
 use tune_core::{Event, Phase};
-use tune_plugin::{Scheduler, schedule::ByRule};
+use tune_plugin::{
+    Action, Config, Creation, FailureKind, OptionError, Report, Scheduler, Setup, TrialId, Turn,
+    schedule::ByRule,
+};
 
 fn begin<Sc: Scheduler>(
     options: &str,
@@ -103,6 +106,77 @@ fn the_same_again<Sc: Scheduler>(options: &str) {
     }
 }
 
+/// A scheduler that hears of every result, whatever it has said of being quiet.
+struct Told<Sc>(Sc);
+
+fn but_quiet(actions: Vec<Action>) -> Vec<Action> {
+    let others = actions
+        .into_iter()
+        .filter(|action| !matches!(action, Action::QuietUntil(..)));
+    others.collect()
+}
+
+impl<Sc: Scheduler> Scheduler for Told<Sc> {
+    const NAME: &'static str = Sc::NAME;
+    const SUMMARY: &'static str = Sc::SUMMARY;
+    const PAUSES: bool = Sc::PAUSES;
+    const CLONES: bool = Sc::CLONES;
+    type Options = Sc::Options;
+
+    fn init(setup: &Setup, options: Sc::Options) -> Result<Self, Vec<OptionError>> {
+        Sc::init(setup, options).map(Self)
+    }
+    fn on_add(&mut self, trial: TrialId, config: &Config) -> Vec<Action> {
+        but_quiet(self.0.on_add(trial, config))
+    }
+    fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
+        but_quiet(self.0.on_result(trial, report))
+    }
+    fn on_complete(&mut self, trial: TrialId, last: Option<&Report>) -> Vec<Action> {
+        but_quiet(self.0.on_complete(trial, last))
+    }
+    fn on_error(&mut self, trial: TrialId, kind: FailureKind, will_retry: bool) -> Vec<Action> {
+        but_quiet(self.0.on_error(trial, kind, will_retry))
+    }
+    fn on_remove(&mut self, trial: TrialId) -> Vec<Action> {
+        but_quiet(self.0.on_remove(trial))
+    }
+    fn next_to_run(&mut self, creation: Creation) -> Turn {
+        let turn = self.0.next_to_run(creation);
+        Turn {
+            actions: but_quiet(turn.actions),
+            ..turn
+        }
+    }
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+}
+
+fn silence_and_speech<Sc: Scheduler>(options: &str) {
+    for kind in [Kind::Tame, Kind::Wild, Kind::Brief, Kind::Failing] {
+        for (slots, seed) in [(1, 0), (4, 1), (16, 2)] {
+            let size = (40, slots, seed);
+            let quiet = end::<Sc>(options, kind, size, Some(9));
+            let told = end::<Told<Sc>>(options, kind, size, Some(9));
+            let fates = |run: &[tune_core::Trial]| -> Vec<_> {
+                let all = run.iter().map(|trial| {
+                    let steps: Vec<_> = trial.history.iter().map(|s| s.start).collect();
+                    (trial.phase, trial.iteration, trial.config.clone(), steps)
+                });
+                all.collect()
+            };
+            let (quiet, told) = (quiet.engine(), told.engine());
+            assert_eq!(
+                fates(quiet.trials()),
+                fates(told.trials()),
+                "{kind:?}, {size:?}"
+            );
+            assert_eq!(quiet.description(), told.description());
+        }
+    }
+}
+
 /// The same rules for a scheduler with these options; so many trials are many.
 macro_rules! conformance {
     ($module:ident, $scheduler:ty, $options:expr, many = $many:expr) => {
@@ -132,6 +206,11 @@ macro_rules! conformance {
             #[test]
             fn decides_the_same_again_and_after_an_end_at_any_instant() {
                 the_same_again::<$scheduler>($options);
+            }
+
+            #[test]
+            fn decides_the_same_when_it_is_told_what_it_need_not_hear() {
+                silence_and_speech::<$scheduler>($options);
             }
 
             #[test]

@@ -148,7 +148,7 @@ mod tests {
             report: ReportView {
                 iteration,
                 metrics: vec![Metric {
-                    name: "loss".to_owned(),
+                    name: "loss".into(),
                     value: iteration as f64,
                 }],
             },

@@ -49,7 +49,7 @@ impl WallClock {
                 ("timestamp", (wall.timestamp_ms / 1000) as f64),
             ]
             .map(|(name, value)| Metric {
-                name: name.to_owned(),
+                name: name.into(),
                 value,
             }),
         );

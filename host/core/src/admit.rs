@@ -1,6 +1,8 @@
 //! Is a report fit to be handed over? And does it end its trial?
 
-use tune_space::{FailureKind, Metric, Report};
+use std::sync::LazyLock;
+
+use tune_space::{FailureKind, Metric, Name, Report};
 
 use crate::{EnginePlan, Failed, Trial};
 
@@ -12,6 +14,9 @@ pub const RESERVED_METRICS: [&str; 5] = [
     "virtual_time",
     "memory_bytes",
 ];
+
+/// The same names, to be shared by all reports.
+static RESERVED: LazyLock<[Name; 5]> = LazyLock::new(|| RESERVED_METRICS.map(Name::from));
 
 /// Metrics that the host adds for people; they never reach a plugin in deterministic order.
 pub const WALL_METRICS: [&str; 4] = [
@@ -83,19 +88,20 @@ pub(crate) fn admit(
             value,
         });
     }
-    let mut add = |name: &str, value: u64| {
+    let mut add = |name: &Name, value: u64| {
         full.metrics.push(Metric {
-            name: name.to_owned(),
+            name: name.clone(),
             value: value as f64,
         });
     };
-    add("training_iteration", trial.iteration + 1);
+    let [iteration, fuel_this_iter, fuel_total, virtual_time, memory] = &*RESERVED;
+    add(iteration, trial.iteration + 1);
     if plan.metering.counts_fuel() {
-        add("fuel_this_iter", fuel);
-        add("fuel_total", trial.fuel_total.saturating_add(fuel));
+        add(fuel_this_iter, fuel);
+        add(fuel_total, trial.fuel_total.saturating_add(fuel));
     }
-    add("virtual_time", tick);
-    add("memory_bytes", memory_bytes);
+    add(virtual_time, tick);
+    add(memory, memory_bytes);
     check_names(plan, report, &full)?;
     check_axis(plan, trial, &full)?;
     Ok(full)

@@ -94,7 +94,7 @@ mod tests {
                 .map(|(iteration, &value)| ReportView {
                     iteration,
                     metrics: vec![Metric {
-                        name: "loss".to_owned(),
+                        name: "loss".into(),
                         value,
                     }],
                 })

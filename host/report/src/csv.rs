@@ -5,12 +5,14 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use tune_core::records::Name;
+
 use crate::ReportView;
 
 /// What stands in the file so far, but for its rows.
 #[derive(Debug, Default)]
 pub(crate) struct ProgressCsv {
-    columns: Vec<String>,
+    columns: Vec<Name>,
     /// Bytes of the header line in the file; 0 before the file is made.
     header_bytes: usize,
 }
@@ -105,7 +107,7 @@ mod tests {
             metrics: metrics
                 .iter()
                 .map(|&(name, value)| Metric {
-                    name: name.to_owned(),
+                    name: name.into(),
                     value,
                 })
                 .collect(),

@@ -168,7 +168,7 @@ mod tests {
             ("loss", f64::NAN),
         ]
         .map(|(name, value)| Metric {
-            name: name.to_owned(),
+            name: name.into(),
             value,
         });
         let report = |is_best| LiveEvent::Report {

@@ -221,7 +221,7 @@ pub(crate) fn config_json(config: &Config) -> Value {
 fn metrics_json(metrics: &[Metric]) -> Value {
     metrics
         .iter()
-        .map(|m| (m.name.clone(), metric_json(m.value)))
+        .map(|m| (m.name.to_string(), metric_json(m.value)))
         .collect::<Map<_, _>>()
         .into()
 }

@@ -241,7 +241,7 @@ mod tests {
             })
             .collect();
         let metric = |name: &str, value| Metric {
-            name: name.to_owned(),
+            name: name.into(),
             value,
         };
         let metrics: Vec<Vec<Metric>> = (0..8)

@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_report_is_encoded_to_known_bytes() {
         let metric = |name: &str, value| Metric {
-            name: name.to_owned(),
+            name: name.into(),
             value,
         };
         let record = scalars(&ReportView {

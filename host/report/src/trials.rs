@@ -240,7 +240,7 @@ mod tests {
                         ("training_iteration", iteration as f64),
                     ]
                     .map(|(name, value)| Metric {
-                        name: name.to_owned(),
+                        name: name.into(),
                         value,
                     })
                     .to_vec(),

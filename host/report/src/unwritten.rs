@@ -179,7 +179,7 @@ mod tests {
             metrics: (0..)
                 .zip(values)
                 .map(|(i, value)| Metric {
-                    name: format!("a \"name\", \\ {i}"),
+                    name: format!("a \"name\", \\ {i}").into(),
                     value,
                 })
                 .collect(),

@@ -58,14 +58,14 @@ pub(crate) fn report_over(told: &mut wit::Report, report: &plain::Report) {
     let metrics = &report.metrics;
     told.metrics.truncate(metrics.len());
     for (place, metric) in told.metrics.iter_mut().zip(metrics) {
-        place.name.clone_from(&metric.name);
+        metric.name.as_str().clone_into(&mut place.name);
         place.value = metric.value;
     }
     let more = metrics
         .iter()
         .skip(told.metrics.len())
         .map(|m| wit::Metric {
-            name: m.name.clone(),
+            name: m.name.to_string(),
             value: m.value,
         });
     told.metrics.extend(more);

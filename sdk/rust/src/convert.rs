@@ -55,7 +55,7 @@ impl From<Value> for wit::Value {
 impl From<wit::Report> for Report {
     fn from(report: wit::Report) -> Self {
         let metric = |m: wit::Metric| Metric {
-            name: m.name,
+            name: m.name.into(),
             value: m.value,
         };
         Self {
@@ -69,7 +69,7 @@ impl From<wit::Report> for Report {
 impl From<Report> for wit::Report {
     fn from(report: Report) -> Self {
         let metric = |m: Metric| wit::Metric {
-            name: m.name,
+            name: m.name.into(),
             value: m.value,
         };
         Self {

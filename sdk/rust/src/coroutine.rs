@@ -42,7 +42,7 @@ impl IntoReport for Report {
 impl<const N: usize> IntoReport for [(&str, f64); N] {
     fn into_report(self) -> Report {
         let metrics = self.map(|(name, value)| Metric {
-            name: name.to_owned(),
+            name: name.into(),
             value,
         });
         Report {

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Config, Value};
+use crate::{Config, Name, Value};
 
 /// Order of creation within a run, from 0.
 pub type TrialId = u32;
@@ -13,7 +13,7 @@ pub type TrialId = u32;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
     /// What is measured.
-    pub name: String,
+    pub name: Name,
     /// The measured value.
     #[serde(with = "any_number")]
     pub value: f64,
@@ -75,7 +75,7 @@ impl Report {
 
     /// A report with one more metric, for building one in a line.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: f64) -> Self {
+    pub fn with(mut self, name: impl Into<Name>, value: f64) -> Self {
         self.metrics.push(Metric {
             name: name.into(),
             value,

@@ -9,6 +9,7 @@ mod describe;
 mod domain;
 mod getters;
 mod lattice;
+mod name;
 pub mod normal;
 mod pinning;
 mod space;
@@ -20,6 +21,7 @@ mod walk;
 
 pub use contract::*;
 pub use getters::FromValue;
+pub use name::Name;
 pub use space::{Space, SpaceError};
 pub use stream::{Stream, derive_seed};
 pub use used::Used;

@@ -171,14 +171,15 @@ impl Space {
     pub fn check(&self, config: &Config) -> Result<(), SpaceError> {
         for parameter in &self.parameters {
             let given = config.get(&parameter.name);
-            match (given, parameter.inactive_because(config)) {
-                (None, None) => return Err(SpaceError::Missing(parameter.name.clone())),
-                (Some(_), Some(because)) => {
+            match (given, parameter.is_active(config)) {
+                (None, true) => return Err(SpaceError::Missing(parameter.name.clone())),
+                (Some(_), false) => {
                     let name = parameter.name.clone();
+                    let because = parameter.inactive_because(config).unwrap_or_default();
                     return Err(SpaceError::Inactive { name, because });
                 }
-                (Some(value), None) => parameter.check(value)?,
-                (None, Some(_)) => {}
+                (Some(value), true) => parameter.check(value)?,
+                (None, false) => {}
             }
         }
         self.check_names(config)

@@ -1,6 +1,6 @@
 //! Values and configurations.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -101,10 +101,11 @@ impl From<&str> for Value {
 /// Dotted names to values, active parameters only, sorted by name.
 ///
 /// A sorted list, not a tree: configurations are small, and are copied, compared and gone through far
-/// more often than changed. Written and read as the map that it is.
+/// more often than changed. Copies share it until one of them is changed. Written and read as the map
+/// that it is.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(from = "BTreeMap<String, Value>")]
-pub struct Config(Vec<(String, Value)>);
+pub struct Config(Arc<Vec<(String, Value)>>);
 
 impl Serialize for Config {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -114,7 +115,7 @@ impl Serialize for Config {
 
 impl From<BTreeMap<String, Value>> for Config {
     fn from(map: BTreeMap<String, Value>) -> Self {
-        Self(map.into_iter().collect())
+        Self(Arc::new(map.into_iter().collect()))
     }
 }
 
@@ -148,13 +149,15 @@ impl Config {
     /// Sets a parameter and returns what it was before.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());
-        match self.place(&name) {
+        let place = self.place(&name);
+        let entries = Arc::make_mut(&mut self.0);
+        match place {
             Ok(place) => {
-                let (_, known) = self.0.get_mut(place)?;
+                let (_, known) = entries.get_mut(place)?;
                 Some(std::mem::replace(known, value))
             }
             Err(place) => {
-                self.0.insert(place, (name, value));
+                entries.insert(place, (name, value));
                 None
             }
         }
@@ -174,7 +177,7 @@ impl Config {
     /// Removes a parameter.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let place = self.place(name).ok()?;
-        Some(self.0.remove(place).1)
+        Some(Arc::make_mut(&mut self.0).remove(place).1)
     }
 
     /// Names and values in the order of the names.
@@ -232,7 +235,8 @@ fn nest(root: &mut serde_json::Map<String, serde_json::Value>, name: &str, value
 impl FromIterator<(String, Value)> for Config {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(iter: I) -> Self {
         let iter = iter.into_iter();
-        let mut config = Self(Vec::with_capacity(iter.size_hint().0.min(MOST_AT_ONCE)));
+        let most = iter.size_hint().0.min(MOST_AT_ONCE);
+        let mut config = Self(Arc::new(Vec::with_capacity(most)));
         for (name, value) in iter {
             config.insert(name, value);
         }
@@ -245,7 +249,7 @@ impl IntoIterator for Config {
     type IntoIter = std::vec::IntoIter<(String, Value)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        Arc::unwrap_or_clone(self.0).into_iter()
     }
 }
 

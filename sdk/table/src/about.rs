@@ -6,6 +6,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use tune_space::Name;
 
 use crate::{ABOUT_FILE, MAX_ABOUT_BYTES, TableError, error::shown};
 
@@ -54,7 +55,7 @@ pub struct About {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_t: Option<f64>,
     /// Columns of `curves.csv` after `id`, `t` and `cost`.
-    pub metrics: Vec<String>,
+    pub metrics: Vec<Name>,
     /// Where the costs come from, which are always microseconds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cost: String,
@@ -159,7 +160,7 @@ impl About {
                 );
             }
         }
-        if !about.metrics.contains(&about.metric) {
+        if about.metrics.iter().all(|name| *name != about.metric) {
             return wrong(
                 "metric",
                 format!("`{}` is not among the metrics", shown(&about.metric)),

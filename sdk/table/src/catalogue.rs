@@ -85,12 +85,14 @@ impl Catalogue {
     /// # Errors
     /// Why there is none.
     pub fn find(&self, config: &Config, how: Match) -> Result<usize, NoRow> {
-        let mut picked = Config::new();
         let mut how = how;
+        let mut others = Vec::new();
         for (name, value) in config.iter() {
             if self.space.get(name).is_some() {
-                picked.insert(name, value.clone());
-            } else if let Some(recorded) = self.constants.get(name) {
+                continue;
+            }
+            others.push(name);
+            if let Some(recorded) = self.constants.get(name) {
                 if recorded != value {
                     return Err(NoRow::Constant {
                         name: name.to_owned(),
@@ -113,6 +115,11 @@ impl Catalogue {
                     known: names.collect::<Vec<_>>().join(", "),
                 });
             }
+        }
+        // Most have none, and are not copied.
+        let mut picked = config.clone();
+        for name in others {
+            picked.remove(name);
         }
         self.lookup.find(&self.space, &picked, how)
     }

@@ -1,6 +1,6 @@
 //! One recorded curve: what a configuration reported step by step, and what each step cost.
 
-use tune_space::Report;
+use tune_space::{Name, Report};
 
 use crate::{
     TableError,
@@ -66,7 +66,7 @@ impl Curve {
     /// What a trial reports at a step, counted from 1: past the end the last step again. The report
     /// of the last step is finished. None of an empty curve.
     #[must_use]
-    pub fn report(&self, metrics: &[String], t: u64) -> Option<Report> {
+    pub fn report(&self, metrics: &[Name], t: u64) -> Option<Report> {
         let last = self.costs.len() as u64;
         let step = self.step(t.min(last))?;
         let mut report = Report {
@@ -75,7 +75,7 @@ impl Curve {
             cost: Some(step.cost),
         };
         for (name, value) in metrics.iter().zip(step.values) {
-            report = report.with(name.as_str(), *value);
+            report = report.with(name, *value);
         }
         Some(report)
     }
@@ -89,11 +89,11 @@ pub(crate) struct StepRow {
     pub(crate) values: Vec<f64>,
 }
 
-pub(crate) fn columns(metrics: &[String]) -> Vec<&str> {
+pub(crate) fn columns(metrics: &[Name]) -> Vec<&str> {
     let fixed = ["id", "t", "cost"];
     fixed
         .into_iter()
-        .chain(metrics.iter().map(String::as_str))
+        .chain(metrics.iter().map(Name::as_str))
         .collect()
 }
 

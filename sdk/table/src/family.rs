@@ -75,7 +75,7 @@ pub fn crossing(configurations: u32, steps: u32) -> Table {
         mode: Mode::Min,
         time_attr: "training_iteration".to_owned(),
         max_t: Some(f64::from(steps.max(1))),
-        metrics: vec!["loss".to_owned()],
+        metrics: vec!["loss".into()],
         cost: "size x 1 s a step".to_owned(),
         space: crate::about::Entries::default(),
     };

@@ -156,7 +156,7 @@ impl Export {
                 ITERATION.to_owned()
             },
             max_t: plan.max_t.filter(|_| own_axis),
-            metrics: self.metrics.clone(),
+            metrics: self.metrics.iter().map(Into::into).collect(),
             cost: cost_note(plan),
             space: Entries::default(),
         };
@@ -255,9 +255,9 @@ fn metrics(
     for report in trials.iter().flat_map(|(_, reports)| reports.iter()) {
         reports += 1;
         for metric in report.metrics.iter().filter(|m| !filled_in(&m.name)) {
-            match counts.iter_mut().find(|(name, _)| *name == metric.name) {
+            match counts.iter_mut().find(|(name, _)| metric.name == *name) {
                 Some((_, count)) => *count += 1,
-                None => counts.push((metric.name.clone(), 1)),
+                None => counts.push((metric.name.to_string(), 1)),
             }
         }
     }

@@ -389,7 +389,7 @@ fn metrics_text(report: &Report) -> String {
 
 fn metrics_json(report: &Report) -> Value {
     let all = report.metrics.iter();
-    all.map(|m| (m.name.clone(), json!(m.value)))
+    all.map(|m| (m.name.to_string(), json!(m.value)))
         .collect::<Map<_, _>>()
         .into()
 }

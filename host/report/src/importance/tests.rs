@@ -59,7 +59,7 @@ fn space(parameters: &[Parameter]) -> Space {
 
 fn trial(id: u32, config: Config, value: f64) -> TrialView {
     let metric = Metric {
-        name: "loss".to_owned(),
+        name: "loss".into(),
         value,
     };
     TrialView {

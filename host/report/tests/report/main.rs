@@ -32,7 +32,7 @@ fn report(trial: u32, iteration: u64, metrics: &[(&str, f64)]) -> DerivedRecord 
         .iter()
         .chain(&host)
         .map(|&(name, value)| Metric {
-            name: name.to_owned(),
+            name: name.into(),
             value,
         })
         .collect();

@@ -58,7 +58,7 @@ fn training_on_digits_in_both_forms() {
         let bits = |reports: &[Report]| -> Vec<(String, u64)> {
             let metrics = reports.iter().flat_map(|r| &r.metrics);
             metrics
-                .map(|m| (m.name.clone(), m.value.to_bits()))
+                .map(|m| (m.name.to_string(), m.value.to_bits()))
                 .collect()
         };
         for form in ["digits-mlp", "digits-coroutine"] {

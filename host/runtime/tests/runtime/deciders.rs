@@ -45,7 +45,7 @@ fn report(loss: f64) -> Report {
     let mut report = Report::default();
     for (name, value) in [("loss", loss), ("training_iteration", 1.0)] {
         report.metrics.push(tune_core::records::Metric {
-            name: name.to_owned(),
+            name: name.into(),
             value,
         });
     }

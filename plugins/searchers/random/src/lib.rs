@@ -48,6 +48,14 @@ impl Searcher for Random {
     }
 
     fn suggest(&mut self, _: TrialId, pinned: &Config) -> Result<Suggestion, Failure> {
+        if !pinned.is_empty() && self.space.check(pinned).is_ok() {
+            // There is nothing to draw, and whoever pins all wants the trial, repeated or not.
+            self.used.iter_mut().for_each(|used| used.record(pinned));
+            return Ok(Suggestion::Configure(Proposal {
+                config: pinned.clone(),
+                ..Proposal::default()
+            }));
+        }
         let part = self.space.pin(pinned)?;
         let cell = self.cell(pinned);
         let mut config = draw(&part, &cell, &mut self.stream);

@@ -9,7 +9,7 @@
 //!
 //! A trial reads the description, the configurations, and of the curves its own one.
 
-use tune_plugin::{Config, Failure, Report, Trainable, TrialInfo, data};
+use tune_plugin::{Config, Failure, Name, Report, Trainable, TrialInfo, data};
 use tune_table::{
     ABOUT_FILE, CONFIGURATIONS_FILE, CURVES_FILE, Catalogue, Curve, MAX_ABOUT_BYTES,
     MAX_CONFIGURATIONS_BYTES, Match, Reader, Source,
@@ -21,7 +21,7 @@ const DATA_SET: &str = "table";
 /// A trial: a curve, and how far it was told.
 #[derive(Clone, Debug)]
 pub struct Table {
-    metrics: Vec<String>,
+    metrics: Vec<Name>,
     curve: Curve,
     t: u64,
 }

@@ -20,7 +20,7 @@ fn about(metrics: &[&str]) -> About {
         mode: Mode::Max,
         time_attr: "training_iteration".to_owned(),
         max_t: None,
-        metrics: metrics.iter().map(|m| (*m).to_owned()).collect(),
+        metrics: metrics.iter().map(|m| (*m).into()).collect(),
         cost: String::new(),
         space: tune_table::Entries::default(),
     }

@@ -63,10 +63,10 @@ impl<K: Kernel> Gp<K> {
         if values.len() != points.len() || values.iter().any(|v| !v.is_finite()) {
             return None;
         }
-        let covariance = Packed::new(points.len(), |i, j| {
-            let value = kernel.covariance(points.get(i), points.get(j));
-            if i == j { value + noise } else { value }
+        let mut covariance = Packed::by_rows(points.len(), |i| {
+            kernel.covariances(points.get(i), &points, i + 1)
         });
+        covariance.lift(noise);
         let factor = Cholesky::with_jitter(&covariance)?;
         let mut weights = values.clone();
         factor.solve(&mut weights);
@@ -140,7 +140,7 @@ impl<K: Kernel> Gp<K> {
         if !value.is_finite() {
             return false;
         }
-        let mut row: Vec<f64> = self.covariances(point).collect();
+        let mut row: Vec<f64> = self.covariances(point);
         row.push(self.kernel.covariance(point, point) + self.noise);
         if !self.factor.append(&row) {
             return false;
@@ -155,7 +155,7 @@ impl<K: Kernel> Gp<K> {
     /// The expected value at a point, at a small part of the cost of [`Self::predict`].
     #[must_use]
     pub fn mean(&self, point: &[f64]) -> f64 {
-        let column: Vec<f64> = self.covariances(point).collect();
+        let column: Vec<f64> = self.covariances(point);
         dot(&column, &self.weights)
     }
 
@@ -172,7 +172,7 @@ impl<K: Kernel> Gp<K> {
     /// Mean and variance of the value at a point, without noise.
     #[must_use]
     pub fn predict(&self, point: &[f64]) -> Prediction {
-        let mut column: Vec<f64> = self.covariances(point).collect();
+        let mut column: Vec<f64> = self.covariances(point);
         let mean = dot(&column, &self.weights);
         self.factor.forward(&mut column);
         let known = dot(&column, &column);
@@ -186,19 +186,20 @@ impl<K: Kernel> Gp<K> {
     /// for kernels whose variance is the same everywhere.
     #[must_use]
     pub fn predict_with_slopes(&self, point: &[f64]) -> (Prediction, Vec<f64>, Vec<f64>) {
-        let mut slopes = vec![0.0; point.len()];
-        let mut by_point = Vec::with_capacity(self.points.len());
+        let width = point.len();
+        let mut by_point = vec![0.0; width * self.points.len()];
         let mut column = Vec::with_capacity(self.points.len());
-        for known in self.points.iter() {
-            column.push(self.kernel.by_point(point, known, &mut slopes));
-            by_point.push(slopes.clone());
+        let rows = by_point.chunks_exact_mut(width.max(1));
+        for (known, slopes) in self.points.iter().zip(rows) {
+            column.push(self.kernel.by_point(point, known, slopes));
         }
         let mean = dot(&column, &self.weights);
         let mut solved = column.clone();
         self.factor.solve(&mut solved);
         let variance = self.kernel.covariance(point, point) - dot(&column, &solved);
         let (mut by_mean, mut by_variance) = (vec![0.0; point.len()], vec![0.0; point.len()]);
-        for ((slopes, weight), solved) in by_point.iter().zip(&self.weights).zip(&solved) {
+        let rows = by_point.chunks_exact(width.max(1));
+        for ((slopes, weight), solved) in rows.zip(&self.weights).zip(&solved) {
             add_scaled(&mut by_mean, *weight, slopes);
             add_scaled(&mut by_variance, -2.0 * solved, slopes);
         }
@@ -216,7 +217,7 @@ impl<K: Kernel> Gp<K> {
         let mut means = Vec::with_capacity(points.len());
         let mut columns: Vec<Vec<f64>> = Vec::with_capacity(points.len());
         for point in points.iter() {
-            let mut column: Vec<f64> = self.covariances(point).collect();
+            let mut column: Vec<f64> = self.covariances(point);
             means.push(dot(&column, &self.weights));
             self.factor.forward(&mut column);
             columns.push(column);
@@ -271,9 +272,9 @@ impl<K: Kernel> Gp<K> {
     }
 
     /// Covariances of the value at a point with those that are known.
-    fn covariances<'a>(&'a self, point: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
-        let known = self.points.iter();
-        known.map(|known| self.kernel.covariance(point, known))
+    fn covariances(&self, point: &[f64]) -> Vec<f64> {
+        let points = &self.points;
+        self.kernel.covariances(point, points, points.len())
     }
 }
 

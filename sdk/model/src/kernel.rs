@@ -1,6 +1,6 @@
 //! Covariance functions of points of the unit cube.
 
-use crate::decay::decay;
+use crate::{decay::decay, points::Points};
 
 /// How much the values at two points have in common, with parameters that are fitted.
 ///
@@ -16,6 +16,12 @@ pub trait Kernel: Clone {
 
     /// The covariance of the values at two points.
     fn covariance(&self, a: &[f64], b: &[f64]) -> f64;
+
+    /// [`Self::covariance`] with each of the first `count` points, equal bit for bit.
+    fn covariances(&self, a: &[f64], points: &Points, count: usize) -> Vec<f64> {
+        let points = points.iter().take(count);
+        points.map(|b| self.covariance(a, b)).collect()
+    }
 
     /// [`Self::covariance`], and into `slopes` its derivatives by the logarithms of the parameters.
     fn by_parameters(&self, a: &[f64], b: &[f64], slopes: &mut [f64]) -> f64;
@@ -36,18 +42,28 @@ pub enum Axis {
 
 impl Axis {
     /// The squared distance of two coordinates, and its derivative by the first. NaN stands for an
-    /// inactive parameter: as far from every active one as the ends of the axis from each other,
-    /// and at no distance from another inactive one.
+    /// inactive parameter. Among categories it is one more. Among numbers it is in the middle: that it
+    /// is inactive shows on the axis that this depends on, and results with other active parameters
+    /// tell of those that both have.
     #[must_use]
+    #[inline]
     pub fn distance(self, a: f64, b: f64) -> (f64, f64) {
-        if a.is_nan() || b.is_nan() {
-            return (f64::from(u8::from(a.is_nan() != b.is_nan())), 0.0);
-        }
         match self {
-            Self::Number => ((a - b) * (a - b), 2.0 * (a - b)),
-            Self::Category => (f64::from(u8::from(a != b)), 0.0),
+            Self::Number => {
+                let off = placed(a) - placed(b);
+                (off * off, if a.is_nan() { 0.0 } else { 2.0 * off })
+            }
+            Self::Category => {
+                let is_equal = a == b || a.is_nan() && b.is_nan();
+                (f64::from(u8::from(!is_equal)), 0.0)
+            }
         }
     }
+}
+
+/// Where a number is that may be inactive.
+fn placed(u: f64) -> f64 {
+    if u.is_nan() { 0.5 } else { u }
 }
 
 /// Matern-5/2 with a weight an axis (automatic relevance determination):
@@ -99,7 +115,13 @@ impl Matern {
 
     /// Covariance, and its derivative by the sum of the weighted distances.
     fn at(&self, a: &[f64], b: &[f64]) -> (f64, f64) {
-        let sum: f64 = self.terms(a, b).map(|(w, (d, _))| w * d).sum();
+        let sum = self.terms(a, b).map(|(w, (d, _))| w * d).sum();
+        self.of(sum)
+    }
+
+    /// The same by that sum.
+    #[inline]
+    fn of(&self, sum: f64) -> (f64, f64) {
         let r = (5.0 * sum).sqrt();
         let decay = self.scale * decay(r);
         let value = decay * (1.0 + r + r * r / 3.0);
@@ -124,6 +146,23 @@ impl Kernel for Matern {
 
     fn covariance(&self, a: &[f64], b: &[f64]) -> f64 {
         self.at(a, b).0
+    }
+
+    /// Axis by axis and then all at once: loops without calls or branches, several points in one instruction.
+    fn covariances(&self, a: &[f64], points: &Points, count: usize) -> Vec<f64> {
+        let mut values = vec![0.0; count.min(points.len())];
+        for (place, ((axis, w), a)) in self.axes.iter().zip(&self.weights).zip(a).enumerate() {
+            let pairs = values.iter_mut().zip(points.axis(place));
+            // Once an axis, not once a point, it is asked what the axis is.
+            match axis {
+                Axis::Number => pairs.for_each(|(s, b)| *s += w * Axis::Number.distance(*a, *b).0),
+                Axis::Category => {
+                    pairs.for_each(|(s, b)| *s += w * Axis::Category.distance(*a, *b).0);
+                }
+            }
+        }
+        values.iter_mut().for_each(|sum| *sum = self.of(*sum).0);
+        values
     }
 
     fn by_parameters(&self, a: &[f64], b: &[f64], slopes: &mut [f64]) -> f64 {
@@ -198,6 +237,26 @@ mod tests {
     }
 
     #[test]
+    fn covariances_with_several_points_are_those_with_each_bit_for_bit() {
+        let kernel = Matern::new(vec![Axis::Number, Axis::Number, Axis::Category]);
+        let kernel = kernel.with(&[0.7, -0.3, 2.0, 0.4]);
+        let rows = [
+            [0.1, 0.9, 2.0],
+            [f64::NAN, 0.3, 2.0],
+            [0.7, 0.2, 1.0],
+            [0.1, 0.85, f64::NAN],
+        ];
+        let points: Points = rows.iter().map(|row| &row[..]).collect();
+        for a in &rows {
+            for count in 0..=5 {
+                let each = rows.iter().take(count).map(|b| kernel.covariance(a, b));
+                let each: Vec<f64> = each.collect();
+                assert_eq!(kernel.covariances(a, &points, count), each);
+            }
+        }
+    }
+
+    #[test]
     fn its_derivatives_agree_with_differences() {
         let kernel = Matern::new(vec![Axis::Number, Axis::Number, Axis::Category]);
         let kernel = kernel.with(&[0.7, -0.3, 2.0, 0.4]);
@@ -212,8 +271,11 @@ mod tests {
         assert_eq!(category.distance(0.0, 3.0).0, category.distance(1.0, 2.0).0);
         for axis in [Axis::Number, category] {
             assert_eq!(axis.distance(nan, nan), (0.0, 0.0));
-            assert_eq!(axis.distance(nan, 0.2), (1.0, 0.0));
             assert_eq!(axis.distance(0.2, 0.2).0, 0.0);
+            assert_eq!(axis.distance(nan, 0.25).1, 0.0);
         }
+        assert_eq!(category.distance(nan, 2.0), (1.0, 0.0));
+        assert_eq!(Axis::Number.distance(nan, 0.25).0, 0.0625);
+        assert_eq!(Axis::Number.distance(0.25, nan), (0.0625, -0.5));
     }
 }

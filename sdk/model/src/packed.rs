@@ -53,6 +53,15 @@ impl Packed {
         Self { size, data }
     }
 
+    /// The triangle whose row `i` is `row(i)`, of `i + 1` elements.
+    pub(crate) fn by_rows(size: usize, mut row: impl FnMut(usize) -> Vec<f64>) -> Self {
+        let mut data = Vec::with_capacity(start(size));
+        for i in 0..size {
+            data.extend(row(i));
+        }
+        Self { size, data }
+    }
+
     /// Rows, and columns.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -26,7 +26,14 @@ impl Apart {
     pub(crate) fn takes(&mut self, point: Vec<f64>) -> bool {
         let is_close = |other: &Vec<f64>| {
             let pairs = self.axes.iter().zip(point.iter().zip(other));
-            let squares = pairs.map(|(axis, (a, b))| axis.distance(*a, *b).0);
+            // Active and inactive are apart, wherever the number is.
+            let squares = pairs.map(|(axis, (a, b))| {
+                if a.is_nan() == b.is_nan() {
+                    axis.distance(*a, *b).0
+                } else {
+                    1.0
+                }
+            });
             squares.sum::<f64>() < APART * APART
         };
         let is_apart = !self.points.iter().any(is_close);

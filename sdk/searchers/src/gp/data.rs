@@ -128,7 +128,7 @@ impl Data {
         let told = self.trials.iter().enumerate();
         let told = told.filter_map(|(i, known)| Some((i, known, known.rank?)));
         let (mut near, own): (Vec<_>, Vec<_>) =
-            told.partition(|(_, known, _)| known.model == Some(Model::Near));
+            told.partition(|(_, known, _)| known.model.is_some_and(|model| model != Model::Whole));
         near.sort_by_key(|(i, _, rank)| (*rank, *i));
         near.truncate(MAX_POINTS);
         // The newest ones, as far as distances are concerned: that bounds how many are taken.

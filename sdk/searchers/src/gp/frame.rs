@@ -81,6 +81,17 @@ impl Frame {
         let coordinates = self.space.encode(config);
         coordinates.into_iter().map(|u| u.unwrap_or(0.5)).collect()
     }
+
+    /// The configuration of a point.
+    pub(crate) fn config(&self, point: &[f64]) -> Config {
+        let gene = |(gene, u): (&Gene, &f64)| match gene {
+            _ if u.is_nan() => 0.5,
+            Gene::Choice(count) => middle(*u as u64, *count),
+            _ => *u,
+        };
+        let genes: Vec<f64> = self.genes.iter().zip(point).map(gene).collect();
+        self.space.decode(&genes)
+    }
 }
 
 /// The gene in the middle of the `k`-th of `n` values.

@@ -5,9 +5,9 @@
 //! Beside Optuna: a quasi-random start; values below the median are warped by rank (Vizier); weights
 //! are expected to be smaller in many dimensions; failures count as the worst; inactive parameters
 //! equal each other; stopped and paused trials teach at the resource that they reached; running trials
-//! are believed to give what the model expects; a second model knows the neighbourhood of the best
-//! result alone and suggests in turn with the first ([`near`], [`turns`], [`apart`]); at most 600
-//! results, the best and the newest, are modelled, and 200 of those fit its parameters, so that the cost of a suggestion is bounded.
+//! are believed to give what the model expects, and the next one is to be better; a second model knows the
+//! neighbourhood of the best result alone, or of the best one of a branch, and suggests in turn with the first
+//! ([`near`], [`turns`], [`apart`]); at most 600 results, the best and the newest, are modelled, and 200 of those fit its parameters, so that the cost of a suggestion is bounded.
 
 mod acquire;
 mod apart;
@@ -21,6 +21,7 @@ mod turns;
 use acquire::{Promise, Search};
 use data::Data;
 use frame::Frame;
+use near::Near;
 use surrogate::Fitted;
 use tune_model::{Gp, Matern};
 use tune_plugin::{
@@ -207,17 +208,16 @@ impl GpSearch {
         // Pinned values may be others than those of the best result.
         if observed.values.len() >= MIN_NEAR
             && *part == self.frame.space
-            && self.turns.next() == Model::Near
-            && let Some(config) = self.nearby()
+            && let Some(near) = self.nearby()
         {
-            return Some((config, Model::Near));
+            return Some(near);
         }
-        self.believe(&mut gp);
+        let best = self.believe(&mut gp, observed.best);
         let search = Search {
             frame: &self.frame,
             part,
             gp: &gp,
-            promise: Promise::Improvement(observed.best),
+            promise: Promise::Improvement(best),
             leader: &observed.leader,
             bounds: &self.frame.cube,
         };
@@ -227,31 +227,63 @@ impl GpSearch {
         Some((best.config.clone(), Model::Whole))
     }
 
-    /// A new configuration around the best one; none if nothing is known there or nothing is new.
-    fn nearby(&mut self) -> Option<Config> {
+    /// A new configuration around the best one, or the best one of a branch, if it is a neighbourhood's turn; none if
+    /// nothing is known there or nothing is new.
+    fn nearby(&mut self) -> Option<(Config, Model)> {
+        let turn = self.turns.next();
+        if turn == Model::Whole {
+            return None;
+        }
         let observed = &self.data.observed(&self.frame, self.max_t)?;
         let exact = self.options.deterministic_objective;
-        let mut near = near::around(&self.frame, observed, exact)?;
-        self.believe(&mut near.gp);
+        let mut centres = near::centres(observed);
+        if turn == Model::Near {
+            centres.truncate(1);
+        }
+        let mut best: Option<(f64, Config, Model)> = None;
+        for place in centres {
+            let Some(near) = near::around(&self.frame, observed, place, exact) else {
+                continue;
+            };
+            let Some((promise, config)) = self.within(near) else {
+                continue;
+            };
+            if best.as_ref().is_none_or(|(most, ..)| promise > *most) {
+                let leads = place == observed.place;
+                let model = if leads { Model::Near } else { Model::Branch };
+                best = Some((promise, config, model));
+            }
+        }
+        best.map(|(_, config, model)| (config, model))
+    }
+
+    /// The most promising new configuration of a neighbourhood, and the logarithm of what it promises in units of the
+    /// objective.
+    fn within(&mut self, mut near: Near) -> Option<(f64, Config)> {
+        let best = self.believe(&mut near.gp, near.best);
         let search = Search {
             frame: &self.frame,
             part: &near.part,
             gp: &near.gp,
-            promise: Promise::Improvement(near.best),
-            leader: &observed.leader,
+            promise: Promise::Improvement(best),
+            leader: &near.centre,
             bounds: &near.bounds,
         };
         let candidates = search.run(&mut self.stream);
         let new = candidates.iter().find(|c| self.is_new(&c.config))?;
-        Some(new.config.clone())
+        Some((new.score + libm::log(near.unit), new.config.clone()))
     }
 
-    /// Running trials give what is expected of them.
-    fn believe(&self, gp: &mut Gp<Matern>) {
+    /// Running trials give what is expected of them; the best value with that. A next one must promise more than they do,
+    /// or it would be suggested where the best of them runs.
+    fn believe(&self, gp: &mut Gp<Matern>, mut best: f64) -> f64 {
         for config in self.data.running() {
             let point = self.frame.point(config, 1.0);
             let expected = gp.predict(&point).mean;
-            gp.push(&point, expected);
+            if gp.push(&point, expected) {
+                best = best.max(expected);
+            }
         }
+        best
     }
 }

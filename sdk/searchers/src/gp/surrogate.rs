@@ -23,7 +23,7 @@ const GROWTH: f64 = 1.05;
 /// Observations that parameters are fitted to at most, evenly over the time of the search. A fit costs
 /// some dozens of times as much as the model itself, and with the cube of them: to 600 it would take
 /// more fuel than a call has by default (20e9 units), to these a tenth of it.
-const MAX_FITTED: usize = 200;
+pub(super) const MAX_FITTED: usize = 200;
 
 /// The parameters of the last fit, for the next one to begin with.
 #[derive(Clone, Debug)]

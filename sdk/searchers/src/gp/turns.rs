@@ -8,6 +8,8 @@ pub(crate) enum Model {
     Whole,
     /// Of the neighbourhood of the best result.
     Near,
+    /// Of the neighbourhood of the best result of another branch: with other active parameters.
+    Branch,
 }
 
 /// What the newest outcome counts in the share of successes: some five are remembered.
@@ -24,6 +26,8 @@ pub(crate) struct Turns {
     near: f64,
     /// What the neighbourhood has coming; at 1 it is its turn.
     owed: f64,
+    /// Whether the latest turn of the neighbourhood was open to other branches.
+    is_open: bool,
 }
 
 impl Turns {
@@ -33,9 +37,11 @@ impl Turns {
             whole: 0.5,
             near: 0.5,
             owed: 0.0,
+            is_open: true,
         }
     }
 
+    /// Every second turn of the neighbourhood is open to those of other branches.
     pub(crate) fn next(&mut self) -> Model {
         let (whole, near) = (self.whole + DOUBT, self.near + DOUBT);
         self.owed += (near / (near + whole)).clamp(SHARE.0, SHARE.1);
@@ -43,7 +49,12 @@ impl Turns {
             return Model::Whole;
         }
         self.owed -= 1.0;
-        Model::Near
+        self.is_open = !self.is_open;
+        if self.is_open {
+            Model::Branch
+        } else {
+            Model::Near
+        }
     }
 
     /// A suggestion of this model was the best so far, or not.
@@ -51,6 +62,8 @@ impl Turns {
         let successes = match model {
             Model::Whole => &mut self.whole,
             Model::Near => &mut self.near,
+            // It is not there to be the best soon.
+            Model::Branch => return,
         };
         *successes += NEWEST * (f64::from(u8::from(is_best)) - *successes);
     }
@@ -61,7 +74,7 @@ mod tests {
     use super::*;
 
     fn near_in_a_hundred(mut turns: Turns) -> usize {
-        (0..100).filter(|_| turns.next() == Model::Near).count()
+        (0..100).filter(|_| turns.next() != Model::Whole).count()
     }
 
     #[test]
@@ -78,5 +91,21 @@ mod tests {
         assert!((74..=75).contains(&judged(false, true)));
         assert!((19..=20).contains(&judged(true, false)));
         assert_eq!(judged(false, false), 50);
+    }
+
+    #[test]
+    fn every_second_turn_of_the_neighbourhood_is_open_to_other_branches() {
+        let mut turns = Turns::new();
+        // What another branch gives says nothing of the neighbourhood.
+        turns.judge(Model::Branch, false);
+        let near: Vec<Model> = (0..80).map(|_| turns.next()).collect();
+        let near: Vec<&Model> = near
+            .iter()
+            .filter(|model| **model != Model::Whole)
+            .collect();
+        let pairs = near
+            .chunks(2)
+            .all(|pair| pair == [&Model::Near, &Model::Branch]);
+        assert!(near.len() == 40 && pairs);
     }
 }

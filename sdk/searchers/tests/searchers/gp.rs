@@ -106,6 +106,83 @@ fn conditional_parameters_are_suggested_only_where_they_are_active() {
     assert!(minimum(&space, "{}", (2, 50, 2), loss) < 0.05);
 }
 
+/// A parameter of a branch.
+fn of(branch: &str, name: &str) -> Parameter {
+    let mut child = real(name);
+    child.conditions.push(Condition {
+        parent: "k".to_owned(),
+        among: vec![Value::from(branch)],
+    });
+    child
+}
+
+#[test]
+fn a_branch_that_was_found_first_is_left_for_a_better_one() {
+    let space = [
+        choice("k", &["a", "b"]),
+        of("a", "x"),
+        of("b", "y"),
+        of("b", "z"),
+    ];
+    // Any trial of the first branch is better than nearly all of the second one, which has the least value.
+    let loss = |c: &Config| match c.get("x") {
+        Some(x) => 1.0 + 0.1 * (x.as_f64().unwrap() - 2.0).powi(2),
+        None => 10.0 * (number(c, "y") - 1.0).powi(2) + 5.0 * (number(c, "z") + 3.0).powi(2),
+    };
+    for slots in [1, 8] {
+        for seed in 0..4 {
+            let best = minimum(&space, "{}", (seed, 100, slots), loss);
+            assert!(best < 0.1, "{slots} slots, seed {seed}: {best}");
+        }
+    }
+}
+
+#[test]
+fn a_branch_where_all_trials_fail_gets_few_of_them() {
+    let space = [
+        choice("k", &["a", "b"]),
+        of("a", "x"),
+        of("b", "y"),
+        of("b", "z"),
+    ];
+    let mut gp = start(&space, 2, "{}");
+    let mut failed = 0;
+    for trial in 0..80 {
+        let config = ask(&mut gp, trial).unwrap();
+        let outcome = match config.get("x") {
+            Some(x) => finished((x.as_f64().unwrap() - 2.0).powi(2)),
+            None => {
+                failed += usize::from(trial >= 20);
+                Outcome {
+                    ending: Ending::Failed(FailureKind::Trap),
+                    last: None,
+                }
+            }
+        };
+        gp.complete(trial, &outcome);
+    }
+    assert!(failed <= 3, "{failed} of 60");
+}
+
+#[test]
+fn trials_that_run_at_once_are_apart() {
+    let mut crowded = 0;
+    for seed in 0..4 {
+        let mut gp = start(&reals(2), seed, "{}");
+        for trial in 0..11 {
+            let config = ask(&mut gp, trial).unwrap();
+            gp.complete(trial, &finished(branin(&config)));
+        }
+        let at = |c: &Config| (number(c, "x0"), number(c, "x1"));
+        let running: Vec<_> = (11..19).map(|t| at(&ask(&mut gp, t).unwrap())).collect();
+        for (i, a) in running.iter().enumerate() {
+            let off = |b: &(f64, f64)| libm::hypot(a.0 - b.0, a.1 - b.1);
+            crowded += usize::from(running.iter().take(i).any(|b| off(b) < 0.5));
+        }
+    }
+    assert!(crowded <= 9, "{crowded} of 28");
+}
+
 #[test]
 fn failures_values_that_are_no_number_and_constants_do_no_harm() {
     let mut gp = start(&reals(3), 5, "{}");

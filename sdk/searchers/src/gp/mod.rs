@@ -4,10 +4,12 @@
 //!
 //! Beside Optuna: a quasi-random start; values below the median are warped by rank (Vizier); weights
 //! are expected to be smaller in many dimensions; failures count as the worst; inactive parameters
-//! equal each other; stopped and paused trials teach at the resource that they reached; running trials
-//! are believed to give what the model expects, and the next one is to be better; a second model knows the
-//! neighbourhood of the best result alone, or of the best one of a branch, and suggests in turn with the first
-//! ([`near`], [`turns`], [`apart`]); at most 600 results, the best and the newest, are modelled, and 200 of those fit its parameters, so that the cost of a suggestion is bounded.
+//! equal each other, and inactive numbers are in the middle to active ones; stopped and paused trials
+//! teach at the resource that they reached; running trials are believed to give what the model expects,
+//! and the next one is to be better; a second model knows the neighbourhood of the best result alone, or
+//! of the best one of a branch, and suggests in turn with the first ([`near`], [`turns`], [`apart`]); at
+//! most 600 results, the best and the newest, are modelled, and 200 of those fit its parameters, so that
+//! the cost of a suggestion is bounded.
 
 mod acquire;
 mod apart;
@@ -227,8 +229,8 @@ impl GpSearch {
         Some((best.config.clone(), Model::Whole))
     }
 
-    /// A new configuration around the best one, or the best one of a branch, if it is a neighbourhood's turn; none if
-    /// nothing is known there or nothing is new.
+    /// A new configuration around the best one, or the best one of a branch, if it is a neighbourhood's
+    /// turn; none if nothing is known there or nothing is new.
     fn nearby(&mut self) -> Option<(Config, Model)> {
         let turn = self.turns.next();
         if turn == Model::Whole {
@@ -257,8 +259,8 @@ impl GpSearch {
         best.map(|(_, config, model)| (config, model))
     }
 
-    /// The most promising new configuration of a neighbourhood, and the logarithm of what it promises in units of the
-    /// objective.
+    /// The most promising new configuration of a neighbourhood, and the logarithm of what it promises in
+    /// units of the objective.
     fn within(&mut self, mut near: Near) -> Option<(f64, Config)> {
         let best = self.believe(&mut near.gp, near.best);
         let search = Search {
@@ -274,8 +276,8 @@ impl GpSearch {
         Some((new.score + libm::log(near.unit), new.config.clone()))
     }
 
-    /// Running trials give what is expected of them; the best value with that. A next one must promise more than they do,
-    /// or it would be suggested where the best of them runs.
+    /// Running trials give what is expected of them; the best value with that. A next one must promise
+    /// more than they do, or it would be suggested where the best of them runs.
     fn believe(&self, gp: &mut Gp<Matern>, mut best: f64) -> f64 {
         for config in self.data.running() {
             let point = self.frame.point(config, 1.0);

@@ -154,7 +154,8 @@ impl Turnover<'_> {
     /// The whole configuration of a proposal, or what is wrong with it.
     fn consider(&self, proposal: &Proposal, pinned: &Config) -> Result<Config, String> {
         let full = self.whole_config(&proposal.config)?;
-        for (name, value) in pinned.iter() {
+        let differs = *pinned != proposal.config;
+        for (name, value) in pinned.iter().filter(|_| differs) {
             // A pinned parameter may be inactive under what the searcher chose for the rest.
             if let Some(given) = proposal.config.get(name)
                 && given != value

@@ -36,7 +36,8 @@ pub trait Scheduler: Sized + 'static {
         Vec::new()
     }
 
-    /// Called for every report of a trial that could go on, unless it ignores results. It goes on if
+    /// Called for every report of a trial that could go on, unless it ignores results, and not before
+    /// [`Action::QuietUntil`]. It goes on if
     /// no action names it. By default nothing.
     fn on_result(&mut self, _trial: TrialId, _report: &Report) -> Vec<Action> {
         Vec::new()

@@ -169,6 +169,9 @@ impl Space {
     /// # Errors
     /// The first parameter that is wrong and what would be right.
     pub fn check(&self, config: &Config) -> Result<(), SpaceError> {
+        if self.holds(config) {
+            return Ok(());
+        }
         for parameter in &self.parameters {
             let given = config.get(&parameter.name);
             match (given, parameter.is_active(config)) {
@@ -183,6 +186,22 @@ impl Space {
             }
         }
         self.check_names(config)
+    }
+
+    /// The same as a question. Both are sorted by name, so that no name is looked for.
+    fn holds(&self, config: &Config) -> bool {
+        let mut given = config.iter().peekable();
+        let all_fit = self.places.iter().all(|(name, place)| {
+            let Some(parameter) = self.parameters.get(*place) else {
+                return false;
+            };
+            let active = parameter.is_active(config);
+            match given.next_if(|(known, _)| known == name) {
+                Some((_, value)) => active && parameter.check(value).is_ok(),
+                None => !active,
+            }
+        });
+        all_fit && given.next().is_none()
     }
 
     pub(crate) fn check_names(&self, config: &Config) -> Result<(), SpaceError> {

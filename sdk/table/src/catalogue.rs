@@ -85,6 +85,9 @@ impl Catalogue {
     /// # Errors
     /// Why there is none.
     pub fn find(&self, config: &Config, how: Match) -> Result<usize, NoRow> {
+        if self.space.check(config).is_ok() {
+            return self.lookup.find(&self.space, config, how);
+        }
         let mut how = how;
         let mut others = Vec::new();
         for (name, value) in config.iter() {
@@ -116,7 +119,6 @@ impl Catalogue {
                 });
             }
         }
-        // Most have none, and are not copied.
         let mut picked = config.clone();
         for name in others {
             picked.remove(name);

@@ -190,10 +190,9 @@ impl Scheduler for Hyperband {
     fn next_to_run(&mut self, creation: Creation) -> Turn {
         let mut actions = self.halve();
         let stuck = self.open.iter().all(Bracket::is_complete);
-        let closed = creation == Creation::Closed && !self.bohb;
-        let full = closed || (stuck && creation != Creation::Possible);
+        let full = stuck || (creation == Creation::Closed && !self.bohb);
         if let Some(newest) = self.open.last_mut().filter(|newest| newest.is_complete()) {
-            newest.closed |= full;
+            newest.closed |= full && creation != Creation::Possible;
             actions.extend(self.halve());
         }
         let mut open = self.open.iter_mut();

@@ -17,7 +17,7 @@ use tune_plugin::{
     schedule::{Brackets, Entry, Ratio, Score, refuse_to_run_on, refused},
 };
 
-use ranking::{Noise, agree};
+use ranking::{Noise, Ranking};
 
 mod ranking;
 
@@ -51,6 +51,8 @@ pub struct Pasha {
     ceiling: usize,
     /// Who was how good at each rung.
     scores: Vec<BTreeMap<TrialId, Score>>,
+    /// Of the ceiling and the rung below.
+    ranking: Ranking,
     noise: Noise,
     epsilon: Option<f64>,
 }
@@ -60,19 +62,30 @@ impl Pasha {
         self.epsilon.unwrap_or(self.noise.epsilon)
     }
 
+    /// The ceiling is the last rung: nothing is learned of rankings and noise any more.
+    fn is_at_the_top(&self) -> bool {
+        self.ceiling + 1 >= self.scores.len()
+    }
+
     /// Takes a result in; raises the ceiling if it is what makes the rankings differ.
     fn enter(&mut self, trial: TrialId, report: &Report) -> Option<Entry> {
         let (time, score) = self.brackets.goal().read(report)?;
+        if self.is_at_the_top() {
+            return self.brackets.enter(trial, report);
+        }
         self.noise.record(trial, time, score);
         let entry = self.brackets.enter(trial, report)?;
         self.scores.get_mut(entry.rung)?.insert(trial, score);
         if entry.rung == self.ceiling && entry.rung > 0 {
             self.noise.at_ceiling(trial);
-            let top = self.scores.get(self.ceiling)?;
-            let below = self.scores.get(self.ceiling - 1)?;
-            if !agree(top, below, self.epsilon()) && self.ceiling + 1 < self.scores.len() {
+            if let Some(before) = self.scores.get(self.ceiling - 1)?.get(&trial) {
+                self.ranking.insert(trial, score, *before);
+            }
+            if !self.ranking.agrees(self.epsilon()) {
                 self.ceiling += 1;
                 self.noise.rise();
+                let top = self.scores.get(self.ceiling)?;
+                self.ranking = Ranking::of(top, self.scores.get(self.ceiling - 1)?);
             }
         }
         Some(entry)
@@ -108,6 +121,7 @@ impl Scheduler for Pasha {
                     brackets,
                     ceiling: usize::from(rungs > 1),
                     scores: vec![BTreeMap::new(); rungs],
+                    ranking: Ranking::default(),
                     noise: Noise::new(percentile),
                     epsilon: options.epsilon,
                 })
@@ -125,9 +139,13 @@ impl Scheduler for Pasha {
     }
 
     fn on_result(&mut self, trial: TrialId, report: &Report) -> Vec<Action> {
-        let entry = self.enter(trial, report);
-        let action = entry.and_then(|entry| self.brackets.judge(trial, entry));
-        action.into_iter().collect()
+        let Some(entry) = self.enter(trial, report) else {
+            return Vec::new();
+        };
+        if self.is_at_the_top() {
+            return self.brackets.decide(trial, entry);
+        }
+        self.brackets.judge(trial, entry).into_iter().collect()
     }
 
     fn on_complete(&mut self, trial: TrialId, last: Option<&Report>) -> Vec<Action> {

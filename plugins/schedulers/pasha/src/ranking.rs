@@ -84,24 +84,48 @@ fn crossed_back(curve: &Curve, other: &Curve) -> Option<f64> {
     distance.is_finite().then_some(distance)
 }
 
-/// Whether the ranking of the trials in `top` is that of the same trials in `below`, when results
-/// in `below` that are not farther apart than `epsilon` may change places.
-pub(crate) fn agree(
-    top: &BTreeMap<TrialId, Score>,
-    below: &BTreeMap<TrialId, Score>,
-    epsilon: f64,
-) -> bool {
-    let common = top.iter().filter_map(|(id, score)| {
-        let before = below.get(id)?;
-        Some(((Reverse(*score), *id), *before))
-    });
-    let mut ranked: Vec<_> = common.collect();
-    ranked.sort_unstable();
-    let mut places: Vec<Score> = ranked.iter().map(|(_, before)| *before).collect();
-    places.sort_unstable_by_key(|score| Reverse(*score));
-    ranked.iter().zip(places).all(|((_, before), place)| {
-        *before == place || (before.value() - place.value()).abs() <= epsilon
-    })
+/// The trials that the ceiling and the rung below both hold, in the order of either.
+#[derive(Debug, Default)]
+pub(crate) struct Ranking {
+    /// The best at the ceiling first, and how good each was below.
+    ranked: Vec<((Reverse<Score>, TrialId), Score)>,
+    /// Results below, the best first.
+    places: Vec<Reverse<Score>>,
+}
+
+impl Ranking {
+    /// Of the trials that both hold.
+    pub(crate) fn of(top: &BTreeMap<TrialId, Score>, below: &BTreeMap<TrialId, Score>) -> Self {
+        let common = top.iter().filter_map(|(id, score)| {
+            let before = below.get(id)?;
+            Some(((Reverse(*score), *id), *before))
+        });
+        let mut ranked: Vec<_> = common.collect();
+        ranked.sort_unstable();
+        let mut places: Vec<_> = ranked.iter().map(|(_, before)| Reverse(*before)).collect();
+        places.sort_unstable();
+        Self { ranked, places }
+    }
+
+    /// A trial with a result below has come to the ceiling.
+    pub(crate) fn insert(&mut self, trial: TrialId, score: Score, before: Score) {
+        let rank = (Reverse(score), trial);
+        let place = self.ranked.partition_point(|(other, _)| *other < rank);
+        self.ranked.insert(place, (rank, before));
+        let place = self
+            .places
+            .partition_point(|other| *other < Reverse(before));
+        self.places.insert(place, Reverse(before));
+    }
+
+    /// Whether both orders are the same, when results below that are not farther apart than
+    /// `epsilon` may change places.
+    pub(crate) fn agrees(&self, epsilon: f64) -> bool {
+        let mut pairs = self.ranked.iter().zip(&self.places);
+        pairs.all(|((_, before), Reverse(place))| {
+            before == place || (before.value() - place.value()).abs() <= epsilon
+        })
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +134,26 @@ mod tests {
 
     fn scores(values: &[f64]) -> BTreeMap<TrialId, Score> {
         (0..).zip(values.iter().map(|v| Score::new(*v))).collect()
+    }
+
+    fn agree(
+        top: &BTreeMap<TrialId, Score>,
+        below: &BTreeMap<TrialId, Score>,
+        epsilon: f64,
+    ) -> bool {
+        let whole = Ranking::of(top, below);
+        // Trial by trial it is the same.
+        let mut grown = Ranking::default();
+        for (trial, score) in top {
+            if let Some(before) = below.get(trial) {
+                grown.insert(*trial, *score, *before);
+            }
+        }
+        assert_eq!(
+            (&whole.ranked, &whole.places),
+            (&grown.ranked, &grown.places)
+        );
+        whole.agrees(epsilon)
     }
 
     fn curve(values: &[f64]) -> Curve {

@@ -61,7 +61,8 @@ impl Case {
                 };
                 let turn = scheduler.next_to_run(creation);
                 states += 1;
-                paused -= turn.actions.len();
+                let stops = turn.actions.iter().filter(|a| matches!(a, Action::Stop(_)));
+                paused -= stops.count();
                 match turn.next {
                     Next::Create => {
                         scheduler.on_add(times.len() as TrialId, &Config::new());

@@ -3,6 +3,7 @@
 //! Two runs with equal digests made the same decisions on the same results. Not in it: wall times,
 //! logs, messages, descriptions, where and with how many threads it ran.
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use tune_space::{FailureKind, Report};
 
@@ -118,12 +119,33 @@ pub(crate) fn link(
     // In one piece: hashing step by step costs several times as much for so little.
     let mut bytes = Vec::with_capacity(LINK_BYTES);
     bytes.extend_from_slice(previous);
-    let bytes = match postcard::to_extend(&record, bytes) {
+    let bytes = match postcard::serialize_with_flavor(&record, Bytes(bytes)) {
         Ok(bytes) => bytes,
         // See `feed`.
         Err(error) => [previous.as_slice(), error.to_string().as_bytes()].concat(),
     };
     *blake3::hash(&bytes).as_bytes()
+}
+
+/// Bytes behind those that are there. What postcard has for that takes them one by one.
+struct Bytes(Vec<u8>);
+
+impl Flavor for Bytes {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
 }
 
 /// Postcard is a canonical encoding of our records: no maps but sorted ones, no padding.

@@ -122,7 +122,9 @@ impl Flight {
         self.queue.insert((exact, trial));
         step.bound = exact;
         step.end = Some(end);
-        self.arrived.push_back(trial);
+        if self.order == Order::Arrival {
+            self.arrived.push_back(trial);
+        }
         true
     }
 

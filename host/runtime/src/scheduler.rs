@@ -25,6 +25,8 @@ pub struct SchedulerInstance {
     usage: CallUsage,
     /// The last report, for the next one: names are mostly the same, and need no memory then.
     report: types::Report,
+    /// The configuration that was told last, likewise.
+    config: types::Config,
 }
 
 #[expect(
@@ -74,6 +76,7 @@ impl SchedulerInstance {
             limits: Arc::new(limits.clone()),
             usage: CallUsage::default(),
             report: to_guest::no_report(),
+            config: types::Config::new(),
         })
     }
 
@@ -117,10 +120,13 @@ impl SchedulerInstance {
         trial: TrialId,
         config: &Config,
     ) -> Result<Vec<Action>, Box<PluginFault>> {
-        let config = to_guest::config(config);
-        self.actions("on-add", async |guest, store| {
-            guest.call_on_add(store, trial, &config).await
-        })
+        let mut told = std::mem::take(&mut self.config);
+        to_guest::config_over(&mut told, config);
+        let answer = self.actions("on-add", async |guest, store| {
+            guest.call_on_add(store, trial, &told).await
+        });
+        self.config = told;
+        answer
     }
 
     /// Tells a report of a trial that could go on; one that ignores results has nothing to say of it.

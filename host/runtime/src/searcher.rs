@@ -24,8 +24,9 @@ pub struct SearcherInstance {
     instance: Instance<searcher::Guest>,
     limits: Arc<Limits>,
     usage: CallUsage,
-    /// As the scheduler's.
+    /// As the scheduler's, both.
     report: types::Report,
+    config: types::Config,
 }
 
 /// Fuel of one call.
@@ -80,6 +81,7 @@ impl SearcherInstance {
             limits: Arc::new(limits.clone()),
             usage: CallUsage::default(),
             report: to_guest::no_report(),
+            config: types::Config::new(),
         })
     }
 
@@ -109,13 +111,17 @@ impl SearcherInstance {
         trial: TrialId,
         pinned: &Config,
     ) -> Result<Result<Suggestion, Failure>, Box<PluginFault>> {
-        let (pinned, limits) = (to_guest::config(pinned), Arc::clone(&self.limits));
-        self.call("suggest", async |guest, store| {
-            Ok(match guest.call_suggest(store, trial, &pinned).await? {
+        let mut told = std::mem::take(&mut self.config);
+        to_guest::config_over(&mut told, pinned);
+        let limits = Arc::clone(&self.limits);
+        let answer = self.call("suggest", async |guest, store| {
+            Ok(match guest.call_suggest(store, trial, &told).await? {
                 Ok(suggestion) => Ok(Bounds(&limits).suggestion(suggestion)?),
                 Err(failure) => Err(from_guest::failure(failure)),
             })
-        })
+        });
+        self.config = told;
+        answer
     }
 
     /// Tells a result, as the two below: of one that ignores them, nothing.

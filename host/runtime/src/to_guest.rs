@@ -5,10 +5,23 @@ use tune_core::records as plain;
 use crate::bindings::{scheduler, types as wit};
 
 pub(crate) fn config(config: &plain::Config) -> wit::Config {
-    config
-        .iter()
-        .map(|(name, v)| (name.to_owned(), value(v)))
-        .collect()
+    let mut told = wit::Config::new();
+    config_over(&mut told, config);
+    told
+}
+
+/// A configuration in the place, and in the memory, of an earlier one, which mostly has the same names.
+pub(crate) fn config_over(told: &mut wit::Config, config: &plain::Config) {
+    told.truncate(config.len());
+    for ((place, old), (name, new)) in told.iter_mut().zip(config.iter()) {
+        name.clone_into(place);
+        match (old, new) {
+            (wit::Value::Text(old), plain::Value::Text(new)) => new.clone_into(old),
+            (old, new) => *old = value(new),
+        }
+    }
+    let more = config.iter().skip(told.len());
+    told.extend(more.map(|(name, v)| (name.to_owned(), value(v))));
 }
 
 fn value(value: &plain::Value) -> wit::Value {
@@ -196,5 +209,43 @@ fn parameter(parameter: &plain::Parameter) -> wit::Parameter {
                 among: values(&c.among),
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plain::Value;
+
+    #[test]
+    fn a_configuration_over_any_other_is_as_if_it_were_the_first() {
+        let of = |pairs: &[(&str, Value)]| -> plain::Config {
+            let pairs = pairs.iter();
+            pairs.map(|(n, v)| ((*n).to_owned(), v.clone())).collect()
+        };
+        let all = [
+            of(&[]),
+            of(&[
+                ("lr", Value::Number(0.5)),
+                ("opt", Value::Text("sgd".into())),
+            ]),
+            of(&[
+                ("lr", Value::Text("high".into())),
+                ("opt", Value::Text("adamw".into())),
+            ]),
+            of(&[
+                ("a", Value::Boolean(true)),
+                ("lr", Value::Integer(3)),
+                ("z", Value::Structured("[1]".into())),
+            ]),
+            of(&[("opt", Value::Structured("{}".into()))]),
+        ];
+        let mut told = wit::Config::new();
+        for (first, second) in all.iter().flat_map(|a| all.iter().map(move |b| (a, b))) {
+            config_over(&mut told, first);
+            config_over(&mut told, second);
+            assert_eq!(format!("{told:?}"), format!("{:?}", config(second)));
+            assert_eq!(told.len(), second.len());
+        }
     }
 }

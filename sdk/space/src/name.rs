@@ -95,3 +95,15 @@ impl<'de> Deserialize<'de> for Name {
         String::deserialize(deserializer).map(Self::from)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_written_and_read_as_its_text() {
+        let name = Name::from("loss");
+        assert_eq!(serde_json::to_string(&name).unwrap(), r#""loss""#);
+        assert_eq!(serde_json::from_str::<Name>(r#""loss""#).unwrap(), name);
+    }
+}

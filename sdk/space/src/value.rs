@@ -103,9 +103,15 @@ impl From<&str> for Value {
 /// A sorted list, not a tree: configurations are small, and are copied, compared and gone through far
 /// more often than changed. Copies share it until one of them is changed. Written and read as the map
 /// that it is.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "BTreeMap<String, Value>")]
 pub struct Config(Arc<Vec<(String, Value)>>);
+
+impl PartialEq for Config {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
 
 impl Serialize for Config {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -293,6 +299,17 @@ mod tests {
         assert_eq!(config.remove("b"), Some(Value::Boolean(true)));
         assert_eq!(config.remove("b"), None);
         assert_eq!(names(&config), ["a"]);
+    }
+
+    #[test]
+    fn a_copy_that_is_changed_leaves_the_others_as_they_were() {
+        let first = config(&["a", "b"]);
+        let (mut second, mut third) = (first.clone(), first.clone());
+        second.insert("a", 7);
+        third.remove("b");
+        assert_eq!(first, config(&["a", "b"]));
+        assert_eq!(second.get("a"), Some(&Value::Integer(7)));
+        assert_eq!((names(&third), first == second), (vec!["a"], false));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One recorded curve: what a configuration reported step by step, and what each step cost.
 
-use tune_space::{Name, Report};
+use tune_space::{Metric, Name, Report};
 
 use crate::{
     TableError,
@@ -69,15 +69,17 @@ impl Curve {
     pub fn report(&self, metrics: &[Name], t: u64) -> Option<Report> {
         let last = self.costs.len() as u64;
         let step = self.step(t.min(last))?;
-        let mut report = Report {
-            metrics: Vec::with_capacity(metrics.len()),
+        let named = metrics.iter().cloned().zip(step.values);
+        Some(Report {
+            metrics: named
+                .map(|(name, value)| Metric {
+                    name,
+                    value: *value,
+                })
+                .collect(),
             finished: t >= last,
             cost: Some(step.cost),
-        };
-        for (name, value) in metrics.iter().zip(step.values) {
-            report = report.with(name, *value);
-        }
-        Some(report)
+        })
     }
 }
 

@@ -34,6 +34,12 @@ impl Used {
         }
     }
 
+    /// The space can be counted, so that what is used is remembered.
+    #[must_use]
+    pub fn remembers(&self) -> bool {
+        self.countable
+    }
+
     /// The configuration was not used, or that is not remembered.
     #[must_use]
     pub fn is_new(&self, config: &Config) -> bool {

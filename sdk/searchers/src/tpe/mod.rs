@@ -247,8 +247,9 @@ impl Tpe {
     /// the last third between the best one so far and another draw. Where one block is the whole space,
     /// used candidates count only if all are.
     fn choose(&mut self, part: &Space, block: &Block, pair: &Pair, config: Config) -> Config {
-        let alone = self.blocks.len() == 1;
-        let mut best: Option<(bool, f64, Vec<f64>, Config)> = None;
+        let counted = self.used.as_ref().is_some_and(Used::remembers);
+        let alone = self.blocks.len() == 1 && counted;
+        let mut best: Option<(bool, f64, Vec<f64>, Vec<Value>)> = None;
         let candidates = self.options.n_ei_candidates;
         for step in 0..candidates {
             let mut raw = pair.good.sample(&mut self.stream);
@@ -257,7 +258,7 @@ impl Tpe {
             {
                 pull(&mut raw, best, block, &mut self.stream);
             }
-            let mut candidate = config.clone();
+            let mut values = Vec::with_capacity(block.len());
             let mut coordinates = Vec::with_capacity(block.len());
             for ((place, axis), u) in block.iter().zip(&raw) {
                 let (Some(whole), Some(narrow)) = (
@@ -271,18 +272,30 @@ impl Tpe {
                     value = narrow.domain.sample(&mut self.stream);
                 }
                 coordinates.push(coordinate(&whole.domain, *axis, &value));
-                candidate.insert(whole.name.as_str(), value);
+                values.push(value);
             }
             let score = pair.good.log_density(&coordinates) - pair.bad.log_density(&coordinates);
-            let is_new = !alone || self.is_new(&candidate);
-            let better = |(old_new, old, ..): &(bool, f64, Vec<f64>, Config)| {
+            let is_new = !alone || self.is_new(&self.with(&config, block, &values));
+            let better = |(old_new, old, ..): &(bool, f64, Vec<f64>, Vec<Value>)| {
                 (is_new, score).partial_cmp(&(*old_new, *old)) == Some(std::cmp::Ordering::Greater)
             };
             if best.as_ref().is_none_or(better) {
-                best = Some((is_new, score, raw, candidate));
+                best = Some((is_new, score, raw, values));
             }
         }
-        best.map_or(config, |(.., candidate)| candidate)
+        let values = best.map_or_else(Vec::new, |(.., values)| values);
+        self.with(&config, block, &values)
+    }
+
+    /// A configuration with these values of a block.
+    fn with(&self, config: &Config, block: &Block, values: &[Value]) -> Config {
+        let mut all = config.clone();
+        for ((place, _), value) in block.iter().zip(values) {
+            if let Some(parameter) = self.space.parameters().get(*place) {
+                all.insert(parameter.name.as_str(), value.clone());
+            }
+        }
+        all
     }
 
     /// Coordinates by parameter: NaN for inactive ones and values outside their domain.

@@ -16,7 +16,7 @@ pub const RESERVED_METRICS: [&str; 5] = [
 ];
 
 /// The same names, to be shared by all reports.
-static RESERVED: LazyLock<[Name; 5]> = LazyLock::new(|| RESERVED_METRICS.map(Name::from));
+static RESERVED: LazyLock<[Name; 5]> = LazyLock::new(|| RESERVED_METRICS.map(Name::shared));
 
 /// Metrics that the host adds for people; they never reach a plugin in deterministic order.
 pub const WALL_METRICS: [&str; 4] = [

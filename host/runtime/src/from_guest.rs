@@ -123,7 +123,7 @@ impl Bounds<'_> {
         let mut metrics = Vec::with_capacity(report.metrics.len());
         for metric in report.metrics {
             metrics.push(plain::Metric {
-                name: self.name("metric", metric.name)?.into(),
+                name: plain::Name::shared(&self.name("metric", metric.name)?),
                 value: canonical(metric.value),
             });
         }

@@ -1,18 +1,34 @@
-//! Names that are copied far more often than made.
+//! Names of metrics, which a host copies with every report.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{cmp, fmt, hash, ops::Deref, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A text that its copies share. Written and read as the text that it is.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<str>);
+/// A text: a plain one, or a [shared](Self::shared) one, of which a copy needs no memory. Written and
+/// read as the text that it is.
+#[derive(Clone)]
+pub struct Name(Text);
+
+#[derive(Clone)]
+enum Text {
+    Plain(String),
+    Shared(Arc<str>),
+}
 
 impl Name {
+    /// A text that is copied often.
+    #[must_use]
+    pub fn shared(text: &str) -> Self {
+        Self(Text::Shared(text.into()))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Text::Plain(text) => text,
+            Text::Shared(text) => text,
+        }
     }
 }
 
@@ -20,7 +36,7 @@ impl Deref for Name {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
@@ -38,19 +54,19 @@ impl fmt::Display for Name {
 
 impl From<&str> for Name {
     fn from(text: &str) -> Self {
-        Self(text.into())
+        Self(Text::Plain(text.to_owned()))
     }
 }
 
 impl From<String> for Name {
     fn from(text: String) -> Self {
-        Self(text.into())
+        Self(Text::Plain(text))
     }
 }
 
 impl From<&String> for Name {
     fn from(text: &String) -> Self {
-        Self(text.as_str().into())
+        text.as_str().into()
     }
 }
 
@@ -62,7 +78,36 @@ impl From<&Name> for Name {
 
 impl From<Name> for String {
     fn from(name: Name) -> Self {
-        name.as_str().to_owned()
+        match name.0 {
+            Text::Plain(text) => text,
+            Text::Shared(text) => text.as_ref().to_owned(),
+        }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl hash::Hash for Name {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
@@ -105,5 +150,16 @@ mod tests {
         let name = Name::from("loss");
         assert_eq!(serde_json::to_string(&name).unwrap(), r#""loss""#);
         assert_eq!(serde_json::from_str::<Name>(r#""loss""#).unwrap(), name);
+    }
+
+    #[test]
+    fn whether_it_is_shared_cannot_be_seen() {
+        let (shared, plain) = (Name::shared("loss"), Name::from("loss"));
+        assert_eq!(shared, plain);
+        assert_eq!(String::from(shared.clone()), String::from(plain.clone()));
+        assert_eq!(format!("{shared} {shared:?}"), format!("{plain} {plain:?}"));
+        assert!(Name::shared("a") < plain && plain < Name::shared("z"));
+        let all: std::collections::HashSet<Name> = [shared, plain].into();
+        assert_eq!(all.len(), 1);
     }
 }

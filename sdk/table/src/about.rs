@@ -109,6 +109,14 @@ impl<'de> Deserialize<'de> for Entries {
 }
 
 impl About {
+    /// The names of metrics stand in every report.
+    pub(crate) fn with_shared_names(mut self) -> Self {
+        for name in &mut self.metrics {
+            *name = Name::shared(name);
+        }
+        self
+    }
+
     /// Reads and checks `table.json`, except for the space.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ impl Catalogue {
         }
         let (rows, lookup) = configurations::read(configurations, &space)?;
         Ok(Self {
-            about,
+            about: about.with_shared_names(),
             space,
             constants,
             rows,
@@ -137,7 +137,7 @@ impl Catalogue {
             lookup.add(&space, index, &row.config);
         }
         Self {
-            about,
+            about: about.with_shared_names(),
             space,
             constants,
             rows,

@@ -118,6 +118,15 @@ fn workers_that_only_the_file_allows_are_granted_to_nobody() {
     assert_eq!(lab.show("exp")["granted"], serde_json::json!([]));
 }
 
+/// What `plugin inspect` prints of a plugin with `exp.toml` holds these lines.
+fn inspected(lab: &Lab, plugin: &str, lines: &[&str]) {
+    let said = lab.tune(&["plugin", "inspect", plugin, "--experiment", "exp.toml"]);
+    let said = said.exits(0).stdout;
+    for line in lines {
+        assert!(said.contains(line), "no {line:?} in {said}");
+    }
+}
+
 #[test]
 fn inspect_prints_what_a_plugin_is_granted_with_an_experiment_file() {
     let lab = Lab::new();
@@ -125,38 +134,28 @@ fn inspect_prints_what_a_plugin_is_granted_with_an_experiment_file() {
     let grants = "[grants]\nvirtual-cost = true\nworkers = true\n[[data]]\nname = \"numbers\"";
     let table = format!("{grants}\npath = \"numbers\"");
     lab.file(&Experiment::of("./mine.wasm").table(&table));
-    let inspect = [
-        "plugin",
-        "inspect",
-        "./mine.wasm",
-        "--experiment",
-        "exp.toml",
-    ];
-    let said = lab.tune(&inspect).exits(0).stdout;
-    for line in [
+    let lines = [
         "grants with exp.toml\n",
         "  data         wanted, allowed: numbers; given\n",
         "  virtual-cost not wanted, allowed; not given\n",
         "  workers      not wanted, allowed; not given\n",
-    ] {
-        assert!(said.contains(line), "no {line:?} in {said}");
-    }
-    let json = lab.tune(&[&inspect[..], &["--format", "json"]].concat());
-    let json: serde_json::Value = serde_json::from_str(&json.exits(0).stdout).unwrap();
-    let given: Vec<(&str, bool)> = json["grants"]
+    ];
+    inspected(&lab, "./mine.wasm", &lines);
+    let json = ["--experiment", "exp.toml", "--format", "json"];
+    let json = lab.tune(&[&["plugin", "inspect", "./mine.wasm"][..], &json].concat());
+    let given: Vec<(String, bool)> = json.exits(0).json()["grants"]
         .as_array()
         .unwrap()
         .iter()
         .map(|line| {
-            (
-                line["grant"].as_str().unwrap(),
-                line["given"].as_bool().unwrap(),
-            )
+            let name = line["grant"].as_str().unwrap().to_owned();
+            (name, line["given"].as_bool().unwrap())
         })
         .collect();
+    let expected = [("data", true), ("virtual-cost", false), ("workers", false)];
     assert_eq!(
         given,
-        [("data", true), ("virtual-cost", false), ("workers", false)]
+        expected.map(|(name, given)| (name.to_owned(), given))
     );
 }
 
@@ -165,24 +164,14 @@ fn inspect_says_which_wishes_refuse_a_run_and_that_searchers_are_granted_nothing
     let lab = Lab::new();
     lab.write("mine.wasm", that_asks_for(b"[\"data\",\"x\"]"));
     lab.file(&Experiment::of("./mine.wasm"));
-    let inspect = [
-        "plugin",
-        "inspect",
-        "./mine.wasm",
-        "--experiment",
-        "exp.toml",
-    ];
-    let said = lab.tune(&inspect).exits(0).stdout;
-    for line in [
+    let lines = [
         "  data         wanted, not allowed; a run is refused\n",
         "  x            wanted, not allowed; not in this version, a run is refused\n",
-    ] {
-        assert!(said.contains(line), "no {line:?} in {said}");
-    }
-    let said = lab.tune(&["plugin", "inspect", "tpe", "--experiment", "exp.toml"]);
-    let said = said.exits(0).stdout;
-    assert!(said.contains("grants with exp.toml\n  none\n"), "{said}");
-    lab.tune(&["plugin", "inspect", "tpe", "--experiment", "missing.toml"])
+    ];
+    inspected(&lab, "./mine.wasm", &lines);
+    inspected(&lab, "tpe", &["grants with exp.toml\n  none\n"]);
+    let missing = ["plugin", "inspect", "tpe", "--experiment", "missing.toml"];
+    lab.tune(&missing)
         .exits(2)
         .says(&["cannot read the experiment missing.toml"]);
 }

@@ -194,33 +194,31 @@ impl Trials {
             self.illegal(format!("more than {MAX_ACTIONS} actions in one answer"))?;
         }
         for action in actions.into_iter().take(MAX_ACTIONS) {
-            let (id, pauses) = match action {
-                Action::Stop(id) => (id, false),
-                Action::Pause(id) => (id, true),
-                Action::QuietUntil(id, until) => {
-                    self.be_quiet(id, until)?;
-                    continue;
-                }
-                other => {
-                    self.illegal(format!(
-                        "{other:?}: only stops and pauses can be carried out over this protocol"
-                    ))?;
-                    continue;
-                }
+            let (Action::Stop(id) | Action::Pause(id) | Action::QuietUntil(id, _)) = action else {
+                self.illegal(format!(
+                    "{action:?}: only stops and pauses can be carried out over this protocol"
+                ))?;
+                continue;
             };
             let Some((name, phase)) = self.get(id).map(|trial| (trial.name, trial.phase)) else {
                 self.illegal(format!("an action on the unknown trial {id}"))?;
                 continue;
             };
-            match phase {
-                Phase::Ended(_) => {
+            match action {
+                _ if matches!(phase, Phase::Ended(_)) => {
                     self.illegal(format!("an action on trial {name}, which has ended"))?;
                 }
-                phase if pauses && phase != Phase::Running => {
+                Action::QuietUntil(_, until) if until.is_nan() => {
+                    self.illegal(format!(
+                        "trial {name} quiet until NaN, which is no resource"
+                    ))?;
+                }
+                Action::QuietUntil(_, until) => self.be_quiet(id, until),
+                Action::Pause(_) if phase != Phase::Running => {
                     self.illegal(format!("pause of trial {name}, which does not run"))?;
                 }
-                _ if pauses && current == Some(id) => self.set_phase(id, Phase::Paused),
-                _ if pauses => self.request_pause(id),
+                Action::Pause(_) if current == Some(id) => self.set_phase(id, Phase::Paused),
+                Action::Pause(_) => self.request_pause(id),
                 _ => {
                     self.set_phase(id, Phase::Ended(Over::Stopped));
                     if current != Some(id) {
@@ -232,15 +230,9 @@ impl Trials {
         Ok(stopped)
     }
 
-    fn be_quiet(&mut self, id: TrialId, until: f64) -> Result<(), Trouble> {
-        match self.get_mut(id) {
-            Some(trial) if !matches!(trial.phase, Phase::Ended(_)) && !until.is_nan() => {
-                trial.quiet_until = Some(until);
-                Ok(())
-            }
-            _ => self.illegal(format!(
-                "quiet-until {until} of trial {id}, which is unknown or has ended, or no resource"
-            )),
+    fn be_quiet(&mut self, id: TrialId, until: f64) {
+        if let Some(trial) = self.get_mut(id) {
+            trial.quiet_until = Some(until);
         }
     }
 

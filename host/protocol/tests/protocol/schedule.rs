@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tune_plugin::schedule::ByRule;
+use tune_plugin::schedule::{ByRule, Queue};
+use tune_plugin::{
+    Action, Config, Creation, NoOptions, OptionError, Report, Scheduler, Setup, TrialId, Turn,
+};
 use tune_protocol::{MAX_LINE, Protocol, Schedule};
 use tune_scheduler_asha::Asha;
 use tune_scheduler_fifo::Fifo;
@@ -92,6 +95,43 @@ fn promotion_ends_when_nothing_can_be_promoted_and_leaves_the_rest_paused() {
     assert!(
         steps.values().any(|t| *t == 9) && steps.values().any(|t| *t == 1),
         "{steps:?}"
+    );
+}
+
+/// Stops every trial at the first result that it is told, which is none before 3.
+struct Third(Queue);
+
+impl Scheduler for Third {
+    const NAME: &'static str = "third";
+    const SUMMARY: &'static str = "Hears of trials from 3 on";
+    type Options = NoOptions;
+
+    fn init(_: &Setup, _: NoOptions) -> Result<Self, Vec<OptionError>> {
+        Ok(Self(Queue::default()))
+    }
+    fn on_add(&mut self, trial: TrialId, _: &Config) -> Vec<Action> {
+        self.0.add(trial);
+        vec![
+            Action::QuietUntil(trial, f64::NAN),
+            Action::QuietUntil(trial, 3.0),
+        ]
+    }
+    fn on_result(&mut self, trial: TrialId, _: &Report) -> Vec<Action> {
+        vec![Action::Stop(trial)]
+    }
+    fn next_to_run(&mut self, creation: Creation) -> Turn {
+        self.0.next(creation)
+    }
+}
+
+#[test]
+fn results_that_a_scheduler_need_not_hear_go_on() {
+    let mut talk = schedule::<Third>(json!({}));
+    let start = json!({"cmd":"start","direction":"maximize","max_t":9,"slots":1,"seed":1});
+    assert_eq!(say(&mut talk, start), json!({"ok": true}));
+    assert_eq!(
+        drive(&mut talk, 2, 1).into_values().collect::<Vec<_>>(),
+        [3, 3]
     );
 }
 

@@ -1,13 +1,16 @@
 //! The Cholesky factor of a symmetric positive definite matrix: what a Gaussian process is fitted
 //! and asked with. Never inverts what it can solve.
 
-use crate::packed::{Packed, add_scaled, dot};
+use crate::packed::{Lanes, Packed, TOGETHER, add_all_scaled, add_scaled, dot};
 
 /// The first jitter as a share of the mean diagonal element: some hundred times what rounding errors
 /// of 1,000 rows amount to.
 const FIRST_JITTER: f64 = 1e-10;
 /// Beyond this share the matrix is not nearly positive definite, it is wrong.
 const LAST_JITTER: f64 = 1e-4;
+/// Columns that are made at once, so that those before them are read once for all of them; a multiple of
+/// [`TOGETHER`].
+const PANEL: usize = 8;
 
 /// A lower triangle `L` with `L L' = A`.
 #[derive(Clone, Debug)]
@@ -21,15 +24,31 @@ impl Cholesky {
     /// as far as floats can tell, or not finite.
     #[must_use]
     pub fn new(matrix: &Packed) -> Option<Self> {
-        let mut factor = matrix.clone();
-        for i in 0..factor.size() {
-            let (before, row) = factor.before(i);
-            if !eliminate(|j| before.row(j), row) {
+        let size = matrix.size();
+        let mut columns = matrix.columns();
+        for first in (0..size).step_by(PANEL) {
+            let begin = |column: usize| column * size - column * column.saturating_sub(1) / 2;
+            let (done, mut rest) = columns.split_at_mut(begin(first));
+            let mut panel: Vec<&mut [f64]> = Vec::with_capacity(PANEL);
+            for column in first..size.min(first + PANEL) {
+                let (own, others) = rest.split_at_mut(size - column);
+                panel.push(own);
+                rest = others;
+            }
+            for group in (0..first).step_by(TOGETHER) {
+                let tails = std::array::from_fn(|k| {
+                    let column = begin(group + k);
+                    let tail = column + first - (group + k)..column + size - (group + k);
+                    done.get(tail).unwrap_or_default()
+                });
+                subtract(tails, &mut panel);
+            }
+            if !eliminate_columns(&mut panel) {
                 return None;
             }
         }
         Some(Self {
-            factor,
+            factor: Packed::of_columns(matrix.size(), &columns),
             jitter: 0.0,
         })
     }
@@ -129,6 +148,22 @@ impl Cholesky {
         }
     }
 
+    /// [`Self::forward`] of eight at once, side by side.
+    pub(crate) fn forward_lanes(&self, b: &mut [Lanes]) {
+        for (i, row) in self.factor.rows().enumerate() {
+            let (solved, rest) = b.split_at_mut(i.min(b.len()));
+            if let (Some(lanes), Some((diagonal, row))) = (rest.first_mut(), row.split_last()) {
+                let mut left = *lanes;
+                for (element, solved) in row.iter().zip(&*solved) {
+                    for (left, solved) in left.iter_mut().zip(solved) {
+                        *left -= element * solved;
+                    }
+                }
+                *lanes = left.map(|left| left / diagonal);
+            }
+        }
+    }
+
     /// Solves `L' z = b` in place.
     pub fn backward(&self, b: &mut [f64]) {
         for (i, row) in self.factor.rows().enumerate().rev() {
@@ -163,8 +198,14 @@ impl Cholesky {
             let Some((diagonal, row)) = row.split_last() else {
                 continue;
             };
-            for (k, element) in row.iter().enumerate() {
-                add_scaled(here, -element / diagonal, before.row(k));
+            let (groups, rest) = row.as_chunks();
+            for (group, elements) in groups.iter().enumerate() {
+                let rows = std::array::from_fn(|k| before.row(TOGETHER * group + k));
+                add_all_scaled(here, elements.map(|element| -element / diagonal), rows);
+            }
+            let done = row.len() - rest.len();
+            for (k, element) in rest.iter().enumerate() {
+                add_scaled(here, -element / diagonal, before.row(done + k));
             }
             if let Some(last) = here.last_mut() {
                 *last = 1.0 / diagonal;
@@ -172,13 +213,50 @@ impl Cholesky {
         }
         // Its transpose times itself.
         let mut product = Packed::new(size, |_, _| 0.0);
-        for row in inverse.rows() {
-            for (i, element) in row.iter().enumerate() {
-                add_scaled(product.before(i).1, *element, row);
+        for first in (0..size).step_by(TOGETHER) {
+            let rows: [&[f64]; TOGETHER] = std::array::from_fn(|k| inverse.row(first + k));
+            for i in 0..size.min(first + TOGETHER) {
+                let elements = rows.map(|row| row.get(i).copied().unwrap_or(0.0));
+                add_all_scaled(product.before(i).1, elements, rows);
             }
         }
         product
     }
+}
+
+/// Subtracts the part of some columns of the factor, from the first row of a panel on, from the columns of
+/// that panel.
+fn subtract(mut tails: [&[f64]; TOGETHER], panel: &mut [&mut [f64]]) {
+    for column in panel {
+        let factors = tails.map(|tail| -tail.first().copied().unwrap_or(0.0));
+        add_all_scaled(column, factors, tails);
+        tails = tails.map(|tail| tail.get(1..).unwrap_or_default());
+    }
+}
+
+/// Turns columns of the matrix into those of its factor, all before them subtracted. False if the matrix is
+/// not positive definite.
+fn eliminate_columns(panel: &mut [&mut [f64]]) -> bool {
+    for place in 0..panel.len() {
+        let (before, rest) = panel.split_at_mut(place);
+        let Some(column) = rest.first_mut() else {
+            break;
+        };
+        for (off, other) in (1..).zip(before.iter().rev()) {
+            let tail = other.get(off..).unwrap_or_default();
+            add_scaled(column, -tail.first().copied().unwrap_or(0.0), tail);
+        }
+        let Some((diagonal, below)) = column.split_first_mut() else {
+            return false;
+        };
+        let left = *diagonal;
+        *diagonal = left.sqrt();
+        below.iter_mut().for_each(|element| *element /= *diagonal);
+        if !(left > 0.0 && left.is_finite()) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Turns a row of the matrix into the row of its factor, given the rows of the factor before it.

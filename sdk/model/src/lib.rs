@@ -62,20 +62,25 @@
 //! ```
 
 mod acquisition;
+mod axes;
 mod cholesky;
 mod decay;
 mod gp;
 mod joint;
 mod kernel;
+mod known;
 mod lbfgsb;
 mod packed;
 mod points;
+mod solution;
 
 pub use acquisition::log_expected_improvement;
+pub use axes::Axis;
 pub use cholesky::Cholesky;
 pub use gp::{Fit, Gp, Prediction, Prior};
 pub use joint::Joint;
-pub use kernel::{Axis, Kernel, Matern};
+pub use kernel::{Kernel, Matern, Pairs};
+pub use known::Known;
 pub use lbfgsb::{Lbfgsb, Minimum};
 pub use packed::{Packed, add_scaled, dot};
 pub use points::{Points, Standard};

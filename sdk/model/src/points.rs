@@ -47,12 +47,6 @@ impl Points {
         self.data.chunks_exact(self.width)
     }
 
-    /// One coordinate of all points.
-    pub(crate) fn axis(&self, place: usize) -> impl Iterator<Item = &f64> {
-        let from = self.data.get(place..).unwrap_or_default();
-        from.iter().step_by(self.width)
-    }
-
     /// A point by position; empty past the last one.
     #[must_use]
     pub fn get(&self, position: usize) -> &[f64] {

@@ -139,10 +139,20 @@ fn add_weighted(
     distance: impl Fn(f64, f64) -> f64,
 ) {
     let mut lanes = *sums;
-    for ((w, a), block) in weights.iter().zip(a).zip(block) {
+    let mut add = |w: &f64, a: &f64, block: &Lanes| {
         for (sum, b) in lanes.iter_mut().zip(block) {
             *sum += w * distance(*a, *b);
         }
+    };
+    // Two a round, since a round in the sandbox costs the look at its fuel.
+    let (pairs_w, last_w) = weights.as_chunks::<2>();
+    let ((pairs_a, last_a), (pairs, last)) = (a.as_chunks::<2>(), block.as_chunks::<2>());
+    for (([w, w_next], [a, a_next]), [block, next]) in pairs_w.iter().zip(pairs_a).zip(pairs) {
+        add(w, a, block);
+        add(w_next, a_next, next);
+    }
+    for ((w, a), block) in last_w.iter().zip(last_a).zip(last) {
+        add(w, a, block);
     }
     *sums = lanes;
 }

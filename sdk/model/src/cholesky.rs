@@ -1,7 +1,7 @@
 //! The Cholesky factor of a symmetric positive definite matrix: what a Gaussian process is fitted
 //! and asked with. Never inverts what it can solve.
 
-use crate::packed::{Lanes, Packed, TOGETHER, add_all_scaled, add_scaled, dot};
+use crate::packed::{Lanes, Packed, TOGETHER, add_all_scaled, add_scaled, dot, dot_two};
 
 /// The first jitter as a share of the mean diagonal element: some hundred times what rounding errors
 /// of 1,000 rows amount to.
@@ -140,11 +140,24 @@ impl Cholesky {
 
     /// Solves `L z = b` in place. `b` has as many elements as there are rows.
     pub fn forward(&self, b: &mut [f64]) {
-        for (i, row) in self.factor.rows().enumerate() {
+        // Two rows at once, so that what is solved is read once for both.
+        for i in (0..self.size()).step_by(2) {
             let (solved, rest) = b.split_at_mut(i.min(b.len()));
-            if let (Some(element), Some((diagonal, row))) = (rest.first_mut(), row.split_last()) {
-                *element = (*element - dot(row, solved)) / diagonal;
-            }
+            let (upper, lower) = (self.factor.row(i), self.factor.row(i + 1));
+            let Some(([element, next @ ..], (diagonal, upper))) =
+                Some(rest).zip(upper.split_last())
+            else {
+                return;
+            };
+            let (Some(next), Some((next_diagonal, lower))) = (next.first_mut(), lower.split_last())
+            else {
+                *element = (*element - dot(upper, solved)) / diagonal;
+                return;
+            };
+            let (beside, lower) = lower.split_last().unwrap_or((&0.0, &[]));
+            let (sum, next_sum) = dot_two(upper, lower, solved);
+            *element = (*element - sum) / diagonal;
+            *next = (*next - next_sum - beside * *element) / next_diagonal;
         }
     }
 
@@ -154,10 +167,16 @@ impl Cholesky {
             let (solved, rest) = b.split_at_mut(i.min(b.len()));
             if let (Some(lanes), Some((diagonal, row))) = (rest.first_mut(), row.split_last()) {
                 let mut left = *lanes;
-                for (element, solved) in row.iter().zip(&*solved) {
-                    for (left, solved) in left.iter_mut().zip(solved) {
-                        *left -= element * solved;
+                // Four a round, since a round in the sandbox costs the look at its fuel.
+                let ((fours, rest), (solved, last)) = (row.as_chunks(), solved.as_chunks());
+                for (elements, solved) in fours.iter().zip(solved) {
+                    let (elements, solved): (&[f64; 4], &[Lanes; 4]) = (elements, solved);
+                    for (element, solved) in elements.iter().zip(solved) {
+                        subtract_lanes(&mut left, *element, solved);
                     }
+                }
+                for (element, solved) in rest.iter().zip(&*last) {
+                    subtract_lanes(&mut left, *element, solved);
                 }
                 *lanes = left.map(|left| left / diagonal);
             }
@@ -166,12 +185,33 @@ impl Cholesky {
 
     /// Solves `L' z = b` in place.
     pub fn backward(&self, b: &mut [f64]) {
-        for (i, row) in self.factor.rows().enumerate().rev() {
-            let (before, rest) = b.split_at_mut(i.min(b.len()));
-            if let (Some(element), Some((diagonal, row))) = (rest.first_mut(), row.split_last()) {
-                *element /= diagonal;
-                add_scaled(before, -*element, row);
+        let mut end = self.size().min(b.len());
+        // The last rows one by one, the others so many at once.
+        while end > 0 {
+            let first = if end % TOGETHER == 0 {
+                end - TOGETHER
+            } else {
+                end - 1
+            };
+            let (before, here) = b.split_at_mut(first);
+            for i in (first..end).rev() {
+                let (above, own) = here.split_at_mut(i - first);
+                if let (Some(element), Some((diagonal, row))) =
+                    (own.first_mut(), self.factor.row(i).split_last())
+                {
+                    *element /= diagonal;
+                    add_scaled(above, -*element, row.get(first..).unwrap_or_default());
+                }
             }
+            let row = |k: usize| self.factor.row(first + k).get(..first).unwrap_or_default();
+            match <[f64; TOGETHER]>::try_from(&*here.get(..end - first).unwrap_or_default()) {
+                Ok(solved) => {
+                    let rows = std::array::from_fn(row);
+                    add_all_scaled(before, solved.map(|element| -element), rows);
+                }
+                Err(_) => add_scaled(before, -here.first().copied().unwrap_or(0.0), row(0)),
+            }
+            end = first;
         }
     }
 
@@ -221,6 +261,13 @@ impl Cholesky {
             }
         }
         product
+    }
+}
+
+#[inline]
+fn subtract_lanes(left: &mut Lanes, element: f64, solved: &Lanes) {
+    for (left, solved) in left.iter_mut().zip(solved) {
+        *left -= element * solved;
     }
 }
 

@@ -33,9 +33,11 @@ const EVEN: [f64; 7] = [
 /// `exp(-x)` of a number that is not negative, within 2 units of the last place; NaN of NaN.
 #[inline]
 pub(crate) fn decay(x: f64) -> f64 {
-    let shifted = (-x).max(-NOTHING) * std::f64::consts::LOG2_E + ROUND;
+    // Not `min`, which is a call in the sandbox.
+    let least = if x < NOTHING { x } else { NOTHING };
+    let shifted = ROUND - least * std::f64::consts::LOG2_E;
     let whole = shifted - ROUND;
-    let t = (-x.min(NOTHING) - whole * LN_2_HIGH) - whole * LN_2_LOW;
+    let t = (-least - whole * LN_2_HIGH) - whole * LN_2_LOW;
     let square = t * t;
     let (mut odd, mut even) = (0.0, 0.0);
     for (a, b) in ODD.iter().zip(&EVEN).rev() {

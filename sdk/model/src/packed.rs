@@ -32,6 +32,22 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
+/// [`dot`] of two rows of equal length with a third: equal bit for bit.
+pub(crate) fn dot_two(a: &[f64], b: &[f64], x: &[f64]) -> (f64, f64) {
+    let (mut sums_a, mut sums_b) = ([0.0; LANES], [0.0; LANES]);
+    let ((blocks_a, rest_a), (blocks_b, rest_b)) = (a.as_chunks(), b.as_chunks());
+    let (blocks_x, rest_x) = x.as_chunks();
+    for ((a, b), x) in blocks_a.iter().zip(blocks_b).zip(blocks_x) {
+        add_products(&mut sums_a, a, x);
+        add_products(&mut sums_b, b, x);
+    }
+    let sum = |sums: &Lanes, rest: &[f64]| {
+        let rest: f64 = rest.iter().zip(rest_x).map(|(a, x)| a * x).sum();
+        sums.iter().sum::<f64>() + rest
+    };
+    (sum(&sums_a, rest_a), sum(&sums_b, rest_b))
+}
+
 #[inline]
 fn add_products(sums: &mut Lanes, x: &Lanes, y: &Lanes) {
     for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
@@ -41,7 +57,16 @@ fn add_products(sums: &mut Lanes, x: &Lanes, y: &Lanes) {
 
 /// Adds `factor` times `x` to `y`.
 pub fn add_scaled(y: &mut [f64], factor: f64, x: &[f64]) {
-    for (y, x) in y.iter_mut().zip(x) {
+    let n = y.len().min(x.len());
+    let (y, x) = (y.get_mut(..n).unwrap_or_default(), x.get(..n).unwrap_or(x));
+    let ((blocks_y, rest_y), (blocks_x, rest_x)) =
+        (y.as_chunks_mut::<LANES>(), x.as_chunks::<LANES>());
+    for (y, x) in blocks_y.iter_mut().zip(blocks_x) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y += factor * x;
+        }
+    }
+    for (y, x) in rest_y.iter_mut().zip(rest_x) {
         *y += factor * x;
     }
 }
@@ -206,6 +231,8 @@ mod tests {
             let expected = a.iter().map(|x| x * x).sum::<f64>();
             assert_eq!(dot(&a, &a), expected, "{n}");
             assert_eq!(dot(&a, &[]), 0.0);
+            let b: Vec<f64> = a.iter().map(|x| libm::sin(*x)).collect();
+            assert_eq!(dot_two(&a, &b, &b), (dot(&a, &b), dot(&b, &b)));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The configuration with the largest expected improvement, or whatever else is wanted of it: points spread over the space and around
 //! the best one, the most promising of them improved along slopes and one gene at a time.
 
-use tune_model::{Gp, Lbfgsb, Matern, log_expected_improvement};
+use tune_model::{Gp, Lbfgsb, Matern, Points, Prediction, log_expected_improvement};
 use tune_plugin::{Config, Space, Stream};
 use tune_search::{Points as _, Scramble, Sobol};
 
@@ -127,24 +127,32 @@ impl Search<'_> {
             );
             genes.push(moved.collect());
         }
-        genes
-            .into_iter()
-            .map(|genes| self.candidate(genes))
-            .collect()
+        let configs: Vec<Config> = genes.iter().map(|genes| self.part.decode(genes)).collect();
+        let mut points = Points::new(d + 1);
+        for config in &configs {
+            points.push(&self.frame.point(config, 1.0));
+        }
+        let all = genes.into_iter().zip(configs);
+        let all = all.zip(self.gp.predict_all(&points));
+        all.map(|((genes, config), at)| Candidate {
+            config,
+            genes,
+            score: self.score(at),
+        })
+        .collect()
     }
 
     fn candidate(&self, genes: Vec<f64>) -> Candidate {
         let config = self.part.decode(&genes);
         let point = self.frame.point(&config, 1.0);
         Candidate {
-            score: self.score(&point),
+            score: self.score(self.gp.predict(&point)),
             config,
             genes,
         }
     }
 
-    fn score(&self, point: &[f64]) -> f64 {
-        let at = self.gp.predict(point);
+    fn score(&self, at: Prediction) -> f64 {
         self.promise.of(at.mean, at.variance.sqrt()).0
     }
 

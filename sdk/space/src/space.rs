@@ -163,6 +163,27 @@ impl Space {
         config
     }
 
+    /// [`Self::resolve`] with values for which the place of a parameter and the parameter are enough. Faster
+    /// where no parameter has conditions: the order of the names is known, and none is looked for.
+    pub fn build(&self, mut value: impl FnMut(usize, &Parameter) -> Value) -> Config {
+        let parameters = self.parameters.iter().enumerate();
+        if self.parameters.iter().any(|p| !p.conditions.is_empty()) {
+            let mut config = Config::new();
+            for (place, parameter) in parameters {
+                if parameter.is_active(&config) {
+                    config.insert(parameter.name.as_str(), value(place, parameter));
+                }
+            }
+            return config;
+        }
+        let mut values: Vec<Option<Value>> = parameters.map(|(i, p)| Some(value(i, p))).collect();
+        let entries = self.places.iter().filter_map(|(name, place)| {
+            let value = values.get_mut(*place)?.take()?;
+            Some((name.clone(), value))
+        });
+        Config::sorted(entries.collect())
+    }
+
     /// Checks that a configuration holds every active parameter with a value of its domain, and
     /// nothing else.
     ///
@@ -220,9 +241,9 @@ impl Space {
     /// As [`Self::pin`].
     pub fn sample(&self, stream: &mut Stream, pinned: &Config) -> Result<Config, SpaceError> {
         if pinned.is_empty() {
-            return Ok(self.resolve(|p, _| p.domain.sample(stream)));
+            return Ok(self.build(|_, p| p.domain.sample(stream)));
         }
-        Ok(self.pin(pinned)?.resolve(|p, _| p.domain.sample(stream)))
+        Ok(self.pin(pinned)?.build(|_, p| p.domain.sample(stream)))
     }
 
     /// How many configurations there are; none if infinite, more than `u64` holds, or too tangled
@@ -244,21 +265,40 @@ impl Space {
         count(&self.parameters, &asked, &mut Config::new(), &mut visits)
     }
 
+    /// The values of a configuration in the order of [`Self::parameters`]; none for inactive ones. Both are
+    /// sorted by name, so that no name is looked for.
+    #[must_use]
+    pub fn values<'a>(&self, config: &'a Config) -> Vec<Option<&'a Value>> {
+        let mut values = vec![None; self.parameters.len()];
+        let mut given = config.iter().peekable();
+        for (name, place) in &self.places {
+            let mut next = given.next_if(|(known, _)| known == name);
+            if next.is_none() {
+                while given.next_if(|(known, _)| *known < name.as_str()).is_some() {}
+                next = given.next_if(|(known, _)| known == name);
+            }
+            if let (Some((_, value)), Some(slot)) = (next, values.get_mut(*place)) {
+                *slot = Some(value);
+            }
+        }
+        values
+    }
+
     /// Where the values of a configuration lie in the unit cube, in the order of
     /// [`Self::parameters`]; none for inactive ones and values outside their domain.
     #[must_use]
     pub fn encode(&self, config: &Config) -> Vec<Option<f64>> {
-        let at = |p: &Parameter| p.domain.to_unit(config.get(&p.name)?);
-        self.parameters.iter().map(at).collect()
+        let values = self.values(config).into_iter();
+        let at = |(p, value): (&Parameter, Option<&Value>)| p.domain.to_unit(value?);
+        self.parameters.iter().zip(values).map(at).collect()
     }
 
     /// The configuration at a point of the unit cube. Coordinates of inactive parameters are
     /// ignored, missing ones count as 0.5.
     #[must_use]
     pub fn decode(&self, point: &[f64]) -> Config {
-        self.resolve(|p, _| {
-            let place = self.places.get(&p.name);
-            let u = place.and_then(|i| point.get(*i)).copied();
+        self.build(|place, p| {
+            let u = point.get(place).copied();
             p.domain.from_unit(u.unwrap_or(0.5))
         })
     }
@@ -267,7 +307,7 @@ impl Space {
     /// its value plus 1, or 0 if inactive; for real numbers their bits.
     #[must_use]
     pub fn fingerprint(&self, config: &Config) -> Vec<u64> {
-        let mark = |p: &Parameter| match config.get(&p.name) {
+        let mark = |(p, value): (&Parameter, Option<&Value>)| match value {
             None => 0,
             Some(value) => match (p.domain.position(value), value) {
                 (Some(position), _) => position.saturating_add(1),
@@ -275,7 +315,8 @@ impl Space {
                 (None, _) => 0,
             },
         };
-        self.parameters.iter().map(mark).collect()
+        let values = self.values(config).into_iter();
+        self.parameters.iter().zip(values).map(mark).collect()
     }
 }
 

@@ -132,6 +132,12 @@ impl Config {
         Self::default()
     }
 
+    /// Of these entries, which are sorted by name and have no name twice.
+    pub(crate) fn sorted(entries: Vec<(String, Value)>) -> Self {
+        debug_assert!(entries.is_sorted_by(|a, b| a.0 < b.0));
+        Self(Arc::new(entries))
+    }
+
     /// The value of a parameter, if it is active.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {

@@ -346,6 +346,25 @@ proptest! {
     }
 
     #[test]
+    fn configurations_are_built_as_they_are_resolved_and_give_their_values_back(seed: u64) {
+        // Names out of order, and later conditions on them or none.
+        let plain = ["k", "b", "x10", "x2", "a"].map(|name| parameter(name, choice(&["x", "y"])));
+        for space in [branches(), Space::new(plain.to_vec()).unwrap()] {
+            let mut stream = Stream::new(seed);
+            let built = space.build(|_, p| p.domain.sample(&mut stream));
+            let mut stream = Stream::new(seed);
+            let resolved = space.resolve(|p, _| p.domain.sample(&mut stream));
+            prop_assert_eq!(&built, &resolved);
+            let mut config = built.clone();
+            for name in ["0", "unknown", "zz"] {
+                config.insert(name, 1_i64);
+            }
+            let known = space.parameters().iter().map(|p| built.get(&p.name));
+            prop_assert_eq!(space.values(&config), known.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn drawn_configurations_belong_to_the_space_and_keep_what_is_pinned(seed: u64) {
         let space = branches();
         let mut stream = Stream::new(seed);

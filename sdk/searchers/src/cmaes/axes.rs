@@ -65,12 +65,10 @@ impl Axes {
         place: &Place,
         mut other: impl FnMut(&Domain) -> Value,
     ) -> Config {
-        part.resolve(|parameter, _| {
-            let at = self.space.place(&parameter.name);
-            let among = |places: &[usize]| places.iter().position(|p| Some(*p) == at);
-            let whole = at
-                .and_then(|at| self.domain(at))
-                .unwrap_or(&parameter.domain);
+        // A part has the parameters of the whole, in their order.
+        part.build(|at, parameter| {
+            let among = |places: &[usize]| places.binary_search(&at).ok();
+            let whole = self.domain(at).unwrap_or(&parameter.domain);
             let value = match (among(&self.numbers), among(&self.choices)) {
                 (Some(i), _) => place.x.get(i).map(|u| whole.from_unit(*u)),
                 (_, Some(i)) => place.chosen.get(i).and_then(|k| whole.nth(*k as u64)),

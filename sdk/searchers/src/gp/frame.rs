@@ -66,8 +66,9 @@ impl Frame {
     /// The point of a configuration at a share of the way in (0, 1].
     pub(crate) fn point(&self, config: &Config, way: f64) -> Vec<f64> {
         let parameters = self.space.parameters().iter().zip(&self.genes);
-        let at = parameters.map(|(p, gene)| {
-            let place = config.get(&p.name).and_then(|value| match gene {
+        let values = self.space.values(config);
+        let at = parameters.zip(values).map(|((p, gene), value)| {
+            let place = value.and_then(|value| match gene {
                 Gene::Choice(_) => p.domain.position(value).map(|k| k as f64),
                 _ => p.domain.to_unit(value),
             });

@@ -21,7 +21,7 @@ mod surrogate;
 mod turns;
 
 use acquire::{Promise, Search};
-use data::Data;
+use data::{Data, Observed};
 use frame::Frame;
 use near::Near;
 use surrogate::Fitted;
@@ -205,8 +205,12 @@ impl GpSearch {
     /// What a model promises most of; none if there is no model.
     fn propose(&mut self, part: &Space) -> Option<(Config, Model)> {
         let observed = self.data.whole(&self.frame, self.max_t)?;
-        let exact = self.options.deterministic_objective;
-        let mut gp = surrogate::fit(&self.frame, &observed, &mut self.fitted, exact)?;
+        // With the parameters of the last fit the model is not made before its turn comes.
+        let fitted = if surrogate::is_current(self.fitted.as_ref(), observed.values.len()) {
+            None
+        } else {
+            Some(self.fit(&observed)?)
+        };
         // Pinned values may be others than those of the best result.
         if observed.values.len() >= MIN_NEAR
             && *part == self.frame.space
@@ -214,6 +218,10 @@ impl GpSearch {
         {
             return Some(near);
         }
+        let mut gp = match fitted {
+            Some(gp) => gp,
+            None => self.fit(&observed)?,
+        };
         let best = self.believe(&mut gp, observed.best);
         let search = Search {
             frame: &self.frame,
@@ -227,6 +235,12 @@ impl GpSearch {
         let new = candidates.iter().find(|c| self.is_new(&c.config));
         let best = new.or(candidates.first())?;
         Some((best.config.clone(), Model::Whole))
+    }
+
+    /// The model of the whole space.
+    fn fit(&mut self, observed: &Observed) -> Option<Gp<Matern>> {
+        let exact = self.options.deterministic_objective;
+        surrogate::fit(&self.frame, observed, &mut self.fitted, exact)
     }
 
     /// A new configuration around the best one, or the best one of a branch, if it is a neighbourhood's

@@ -33,6 +33,11 @@ pub(crate) struct Fitted {
     points: usize,
 }
 
+/// Whether the parameters of the last fit do for so many observations.
+pub(crate) fn is_current(last: Option<&Fitted>, n: usize) -> bool {
+    last.is_some_and(|last| (n as f64) < last.points as f64 * GROWTH && n >= last.points)
+}
+
 /// Fits to the observations. None if they cannot be told apart from each other.
 pub(crate) fn fit(
     frame: &Frame,
@@ -42,8 +47,7 @@ pub(crate) fn fit(
 ) -> Option<Gp<Matern>> {
     let n = observed.points.len();
     if let Some(fitted) = last
-        && (n as f64) < fitted.points as f64 * GROWTH
-        && n >= fitted.points
+        && is_current(Some(fitted), n)
     {
         let (points, values) = (observed.points.clone(), observed.values.clone());
         if let Some(gp) = Gp::new(fitted.kernel.clone(), fitted.noise, points, values) {

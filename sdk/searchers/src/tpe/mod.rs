@@ -192,7 +192,7 @@ impl Tpe {
     fn draw(&mut self, part: &Space) -> Config {
         let mut config = Config::new();
         for _ in 0..RANDOM_ATTEMPTS {
-            config = part.resolve(|p, _| p.domain.sample(&mut self.stream));
+            config = part.build(|_, p| p.domain.sample(&mut self.stream));
             if self.is_new(&config) {
                 break;
             }
@@ -300,15 +300,13 @@ impl Tpe {
 
     /// Coordinates by parameter: NaN for inactive ones and values outside their domain.
     fn point(&self, config: &Config) -> Vec<f64> {
-        let at = |p: &tune_plugin::Parameter| {
-            let value = config.get(&p.name)?;
-            match &p.domain {
-                Domain::Choice(_) => p.domain.position(value).map(|i| i as f64),
-                _ => p.domain.to_unit(value),
-            }
+        let at = |(p, value): (&tune_plugin::Parameter, Option<&Value>)| match &p.domain {
+            Domain::Choice(_) => p.domain.position(value?).map(|i| i as f64),
+            _ => p.domain.to_unit(value?),
         };
         let parameters = self.space.parameters().iter();
-        parameters.map(|p| at(p).unwrap_or(f64::NAN)).collect()
+        let all = parameters.zip(self.space.values(config));
+        all.map(|one| at(one).unwrap_or(f64::NAN)).collect()
     }
 }
 

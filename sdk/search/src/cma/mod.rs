@@ -32,7 +32,7 @@ const WIDE: f64 = 1e4;
 enum Shape {
     Full {
         covariance: Square,
-        /// Lengths of the axes and the axes as columns.
+        /// Lengths of the axes and the axes as rows.
         axes: (Vec<f64>, Square),
     },
     /// Only variances: linear in the number of dimensions.
@@ -174,7 +174,7 @@ impl Cma {
                 ..
             } => {
                 let stretched: Vec<f64> = z.iter().zip(lengths).map(|(z, l)| z * l).collect();
-                vectors.times(&stretched)
+                vectors.sum_of_rows(&stretched)
             }
         };
         let moved = self.mean.iter().zip(&y).zip(&self.widths);
@@ -338,9 +338,9 @@ fn whitened(shape: &Shape, y: &[f64]) -> Vec<f64> {
             axes: (lengths, vectors),
             ..
         } => {
-            let turned = vectors.transposed_times(y);
+            let turned = vectors.times(y);
             let shrunk: Vec<f64> = turned.iter().zip(lengths).map(|(y, l)| y / l).collect();
-            vectors.times(&shrunk)
+            vectors.sum_of_rows(&shrunk)
         }
     }
 }

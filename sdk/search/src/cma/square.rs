@@ -36,30 +36,36 @@ impl Square {
         self.elements[row * self.n + column]
     }
 
-    pub(crate) fn set(&mut self, row: usize, column: usize, value: f64) {
-        self.elements[row * self.n + column] = value;
-    }
-
     pub(crate) fn diagonal(&self) -> Vec<f64> {
         (0..self.n).map(|i| self.at(i, i)).collect()
     }
 
-    /// The product with a vector.
+    /// The sum of the rows, each as often as `v` says.
+    pub(crate) fn sum_of_rows(&self, v: &[f64]) -> Vec<f64> {
+        let mut sums = vec![-0.0; self.n];
+        for (row, factor) in self.rows().zip(v) {
+            for (sum, x) in sums.iter_mut().zip(row) {
+                *sum += x * factor;
+            }
+        }
+        sums
+    }
+
+    /// The product of each row with a vector.
     pub(crate) fn times(&self, v: &[f64]) -> Vec<f64> {
-        let row = |i| (0..self.n).map(|j| self.at(i, j) * v[j]).sum();
-        (0..self.n).map(row).collect()
+        let product = |row: &[f64]| row.iter().zip(v).map(|(x, y)| x * y).sum();
+        self.rows().map(product).collect()
     }
 
-    /// The product of the transpose with a vector.
-    pub(crate) fn transposed_times(&self, v: &[f64]) -> Vec<f64> {
-        let column = |j| (0..self.n).map(|i| self.at(i, j) * v[i]).sum();
-        (0..self.n).map(column).collect()
+    fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.elements.chunks_exact(self.n.max(1))
     }
 
-    /// Eigenvalues of a symmetric matrix, and its eigenvectors as columns: the method of Jacobi.
+    /// Eigenvalues of a symmetric matrix, and its eigenvectors as rows: the method of Jacobi.
     pub(crate) fn eigen(&self) -> (Vec<f64>, Self) {
         let n = self.n;
-        let mut a = self.clone();
+        // The matrix and its transpose, so that its columns stand in a row too.
+        let (mut a, mut transposed) = (self.clone(), Self::new(n, |i, j| self.at(j, i)));
         let mut vectors = Self::unit(n);
         for _ in 0..MAX_SWEEPS {
             let off: f64 = (0..n)
@@ -73,36 +79,69 @@ impl Square {
             }
             for p in 0..n {
                 for q in p + 1..n {
-                    rotate(&mut a, &mut vectors, p, q);
+                    if let Some(turn) = Turn::new(a.at(p, p), a.at(q, q), a.at(p, q)) {
+                        turn.turn(transposed.two_rows(p, q));
+                        a.set_columns(p, q, &transposed);
+                        turn.turn(a.two_rows(p, q));
+                        transposed.set_columns(p, q, &a);
+                        turn.turn(vectors.two_rows(p, q));
+                    }
                 }
             }
         }
         (a.diagonal(), vectors)
     }
+
+    /// The rows `p` and, after it, `q`.
+    fn two_rows(&mut self, p: usize, q: usize) -> (&mut [f64], &mut [f64]) {
+        let (before, after) = self.elements.split_at_mut(q * self.n);
+        (&mut before[p * self.n..][..self.n], &mut after[..self.n])
+    }
+
+    /// Makes two columns what these rows of the other matrix are.
+    fn set_columns(&mut self, p: usize, q: usize, other: &Self) {
+        let n = self.n;
+        let (at_p, at_q) = (&other.elements[p * n..][..n], &other.elements[q * n..][..n]);
+        let rows = self.elements.chunks_exact_mut(n.max(1));
+        for (row, (x, y)) in rows.zip(at_p.iter().zip(at_q)) {
+            row[p] = *x;
+            row[q] = *y;
+        }
+    }
 }
 
-/// Makes the elements (p, q) and (q, p) zero.
-fn rotate(a: &mut Square, vectors: &mut Square, p: usize, q: usize) {
-    let (app, aqq, apq) = (a.at(p, p), a.at(q, q), a.at(p, q));
-    if apq == 0.0 {
-        return;
+/// A rotation of two axes.
+struct Turn {
+    c: f64,
+    s: f64,
+}
+
+impl Turn {
+    /// The one that makes the element off the diagonal zero; none if it is.
+    fn new(app: f64, aqq: f64, apq: f64) -> Option<Self> {
+        if apq == 0.0 {
+            return None;
+        }
+        let theta = (aqq - app) / (2.0 * apq);
+        let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
+        let c = 1.0 / (t * t + 1.0).sqrt();
+        Some(Self { c, s: t * c })
     }
-    let theta = (aqq - app) / (2.0 * apq);
-    let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
-    let c = 1.0 / (t * t + 1.0).sqrt();
-    let s = t * c;
-    for k in 0..a.size() {
-        let (akp, akq) = (a.at(k, p), a.at(k, q));
-        a.set(k, p, c * akp - s * akq);
-        a.set(k, q, s * akp + c * akq);
+
+    fn turn(&self, (p, q): (&mut [f64], &mut [f64])) {
+        // Blocks of a length that the compiler knows become vector instructions.
+        let ((p, p_rest), (q, q_rest)) = (p.as_chunks_mut::<8>(), q.as_chunks_mut::<8>());
+        for (p, q) in p.iter_mut().zip(q) {
+            self.turn_each(p, q);
+        }
+        self.turn_each(p_rest, q_rest);
     }
-    for k in 0..a.size() {
-        let (apk, aqk) = (a.at(p, k), a.at(q, k));
-        a.set(p, k, c * apk - s * aqk);
-        a.set(q, k, s * apk + c * aqk);
-        let (vkp, vkq) = (vectors.at(k, p), vectors.at(k, q));
-        vectors.set(k, p, c * vkp - s * vkq);
-        vectors.set(k, q, s * vkp + c * vkq);
+
+    #[inline]
+    fn turn_each(&self, p: &mut [f64], q: &mut [f64]) {
+        for (x, y) in p.iter_mut().zip(q) {
+            (*x, *y) = (self.c * *x - self.s * *y, self.s * *x + self.c * *y);
+        }
     }
 }
 
@@ -122,9 +161,9 @@ mod tests {
             for i in 0..n {
                 for j in 0..n {
                     let of = |f: &dyn Fn(usize) -> f64| (0..n).map(f).sum::<f64>();
-                    let back = of(&|k| vectors.at(i, k) * values[k] * vectors.at(j, k));
+                    let back = of(&|k| vectors.at(k, i) * values[k] * vectors.at(k, j));
                     assert!((back - a.at(i, j)).abs() < 1e-10, "{n} {i} {j}");
-                    let dot = of(&|k| vectors.at(k, i) * vectors.at(k, j));
+                    let dot = of(&|k| vectors.at(i, k) * vectors.at(j, k));
                     assert!((dot - f64::from(u8::from(i == j))).abs() < 1e-12);
                 }
             }

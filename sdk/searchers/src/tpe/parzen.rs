@@ -230,8 +230,29 @@ impl Column {
 
 /// Subtracts half the squared distance in standard deviations from `x`, made shorter by `reach`.
 fn add_squares(logs: &mut [f64], centres: &[f64], inverses: &[f64], x: f64, reach: f64) {
-    for ((log, centre), inverse) in logs.iter_mut().zip(centres).zip(inverses) {
-        *log -= half_square(x, reach, *centre, *inverse);
+    if reach > 0.0 {
+        subtract(logs, centres, inverses, |c, i| half_square(x, reach, c, i));
+    } else {
+        // The same without questions: most parameters are real numbers.
+        subtract(logs, centres, inverses, |centre, inverse| {
+            let z = (x - centre) * inverse;
+            0.5 * z * z
+        });
+    }
+}
+
+/// In blocks of a length that the compiler knows, which become vector instructions.
+#[inline]
+fn subtract(logs: &mut [f64], a: &[f64], b: &[f64], of: impl Fn(f64, f64) -> f64) {
+    let (blocks, rest) = logs.as_chunks_mut::<8>();
+    let ((blocks_a, rest_a), (blocks_b, rest_b)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    for ((logs, a), b) in blocks.iter_mut().zip(blocks_a).zip(blocks_b) {
+        for ((log, a), b) in logs.iter_mut().zip(a).zip(b) {
+            *log -= of(*a, *b);
+        }
+    }
+    for ((log, a), b) in rest.iter_mut().zip(rest_a).zip(rest_b) {
+        *log -= of(*a, *b);
     }
 }
 
@@ -306,7 +327,9 @@ impl Wide<'_> {
 
 /// Logarithm of a sum of exponentials, in order.
 fn log_sum_exp(logs: &[f64]) -> f64 {
-    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // Not `f64::max`, which is a call in the sandbox.
+    let larger = |a: f64, b: f64| if b > a { b } else { a };
+    let most = logs.iter().copied().fold(f64::NEG_INFINITY, larger);
     let sum = logs.iter().fold(0.0, |sum, log| {
         let below = log - most;
         if below > -NEGLIGIBLE {

@@ -143,21 +143,15 @@ impl Cholesky {
         // Two rows at once, so that what is solved is read once for both.
         for i in (0..self.size()).step_by(2) {
             let (solved, rest) = b.split_at_mut(i.min(b.len()));
-            let (upper, lower) = (self.factor.row(i), self.factor.row(i + 1));
-            let Some(([element, next @ ..], (diagonal, upper))) =
-                Some(rest).zip(upper.split_last())
-            else {
-                return;
-            };
-            let (Some(next), Some((next_diagonal, lower))) = (next.first_mut(), lower.split_last())
-            else {
-                *element = (*element - dot(upper, solved)) / diagonal;
-                return;
-            };
-            let (beside, lower) = lower.split_last().unwrap_or((&0.0, &[]));
-            let (sum, next_sum) = dot_two(upper, lower, solved);
-            *element = (*element - sum) / diagonal;
-            *next = (*next - next_sum - beside * *element) / next_diagonal;
+            match (rest, self.factor.row(i), self.factor.row(i + 1)) {
+                ([x, y, ..], [upper @ .., own], [lower @ .., beside, last]) => {
+                    let (of_x, of_y) = dot_two(upper, lower, solved);
+                    *x = (*x - of_x) / own;
+                    *y = (*y - of_y - beside * *x) / last;
+                }
+                ([x, ..], [row @ .., own], _) => *x = (*x - dot(row, solved)) / own,
+                _ => {}
+            }
         }
     }
 
@@ -175,7 +169,7 @@ impl Cholesky {
                         subtract_lanes(&mut left, *element, solved);
                     }
                 }
-                for (element, solved) in rest.iter().zip(&*last) {
+                for (element, solved) in rest.iter().zip(last) {
                     subtract_lanes(&mut left, *element, solved);
                 }
                 *lanes = left.map(|left| left / diagonal);
@@ -185,33 +179,31 @@ impl Cholesky {
 
     /// Solves `L' z = b` in place.
     pub fn backward(&self, b: &mut [f64]) {
-        let mut end = self.size().min(b.len());
-        // The last rows one by one, the others so many at once.
-        while end > 0 {
-            let first = if end % TOGETHER == 0 {
-                end - TOGETHER
-            } else {
-                end - 1
-            };
+        let end = self.size().min(b.len());
+        let whole = end - end % TOGETHER;
+        for i in (whole..end).rev() {
+            self.backward_one(i, 0, b);
+        }
+        // The others so many at once, so that what is before them is read once for all.
+        for first in (0..whole).step_by(TOGETHER).rev() {
             let (before, here) = b.split_at_mut(first);
-            for i in (first..end).rev() {
-                let (above, own) = here.split_at_mut(i - first);
-                if let (Some(element), Some((diagonal, row))) =
-                    (own.first_mut(), self.factor.row(i).split_last())
-                {
-                    *element /= diagonal;
-                    add_scaled(above, -*element, row.get(first..).unwrap_or_default());
-                }
+            for i in (first..first + TOGETHER).rev() {
+                self.backward_one(i, first, here);
             }
-            let row = |k: usize| self.factor.row(first + k).get(..first).unwrap_or_default();
-            match <[f64; TOGETHER]>::try_from(&*here.get(..end - first).unwrap_or_default()) {
-                Ok(solved) => {
-                    let rows = std::array::from_fn(row);
-                    add_all_scaled(before, solved.map(|element| -element), rows);
-                }
-                Err(_) => add_scaled(before, -here.first().copied().unwrap_or(0.0), row(0)),
-            }
-            end = first;
+            let row = |k: usize| self.factor.row(first + k).get(..first);
+            let rows = std::array::from_fn(|k| row(k).unwrap_or_default());
+            let solved = std::array::from_fn(|k| here.get(k).map_or(0.0, |x| -x));
+            add_all_scaled(before, solved, rows);
+        }
+    }
+
+    /// Solves for one element, and subtracts its part from those before it. `b` begins with the first that
+    /// counts.
+    fn backward_one(&self, i: usize, first: usize, b: &mut [f64]) {
+        let (before, rest) = b.split_at_mut(i - first);
+        if let ([element, ..], [row @ .., diagonal]) = (rest, self.factor.row(i)) {
+            *element /= diagonal;
+            add_scaled(before, -*element, row.get(first..).unwrap_or_default());
         }
     }
 

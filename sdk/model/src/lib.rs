@@ -11,6 +11,7 @@
 //! | [`Gp`], [`Fit`] | regression, fitted to the marginal likelihood or with priors; predictions with derivatives |
 //! | [`Joint`] | the values at several points together, drawn as often as wanted |
 //! | [`Lbfgsb`] | minimisation within bounds |
+//! | [`Quadratic`] | polynomials of degree two by weighted least squares |
 //! | [`log_expected_improvement`] | acquisition, exact in the far tail, with derivatives |
 //! | [`Standard`], [`Points`] | standardised values, rows of coordinates |
 //!
@@ -72,6 +73,7 @@ mod known;
 mod lbfgsb;
 mod packed;
 mod points;
+mod quadratic;
 mod solution;
 
 pub use acquisition::log_expected_improvement;
@@ -84,3 +86,4 @@ pub use known::Known;
 pub use lbfgsb::{Lbfgsb, Minimum};
 pub use packed::{Packed, add_scaled, dot};
 pub use points::{Points, Standard};
+pub use quadratic::{Quadratic, Terms};

@@ -162,6 +162,21 @@ impl Cma {
         self.sigma
     }
 
+    /// A point in units of the distribution: where it is drawn from, its square has about as many units as there
+    /// are dimensions.
+    #[must_use]
+    pub fn standard(&self, x: &[f64]) -> Vec<f64> {
+        self.whitened(&self.steps_to(x))
+    }
+
+    /// The way from the mean, in widths.
+    fn steps_to(&self, x: &[f64]) -> Vec<f64> {
+        let mut y = differences(x, &self.mean);
+        let widths = y.iter_mut().zip(&self.widths);
+        widths.for_each(|(y, w)| *y /= self.sigma * w);
+        y
+    }
+
     /// Draws a point.
     pub fn draw(&self, stream: &mut Stream) -> Vec<f64> {
         let z: Vec<f64> = self.mean.iter().map(|_| stream.normal()).collect();
@@ -191,10 +206,7 @@ impl Cma {
         let steps: Vec<Vec<f64>> = ranked
             .iter()
             .map(|point| {
-                let mut y: Vec<f64> = differences(&point.x, &self.mean);
-                y.iter_mut()
-                    .zip(&self.widths)
-                    .for_each(|(y, w)| *y /= self.sigma * w);
+                let mut y = self.steps_to(&point.x);
                 let length = norm(&self.whitened(&y));
                 if point.is_late && length > longest {
                     y.iter_mut().for_each(|y| *y *= longest / length);

@@ -10,6 +10,7 @@
 mod axes;
 mod optimizer;
 mod restarts;
+mod surrogate;
 
 use axes::{Axes, Place};
 use optimizer::{Method, Optimizer};
@@ -55,6 +56,10 @@ pub struct Options {
     /// Keep the neighbours of whole numbers and steps within reach.
     #[option(default = true)]
     pub with_margin: bool,
+    /// Let a quadratic model of the results stand for those of a generation that have not come, as long as it
+    /// puts the newest ones in order.
+    #[option(default = true)]
+    pub surrogate: bool,
     /// Adapt the learning rates to the noise of the results.
     #[option(default = false)]
     pub lr_adapt: bool,
@@ -128,6 +133,7 @@ impl Searcher for Cmaes {
                 separable: options.use_separable_cma || axes.dimensions() > MAX_FULL,
                 margin: options.with_margin,
                 adapts_rates: options.lr_adapt,
+                assisted: options.surrogate,
             },
             stream: Stream::new(setup.seed),
             startup: options.n_startup_trials,
@@ -142,9 +148,9 @@ impl Searcher for Cmaes {
     fn suggest(&mut self, trial: TrialId, pinned: &Config) -> Result<Suggestion, Failure> {
         let part = self.space.pin(pinned)?;
         let mut optimizer = self.optimizer.take().unwrap_or_else(|| self.begin());
-        let proposed = self.propose(&part, &optimizer);
+        let proposed = self.propose(&part, &mut optimizer);
         let Some((config, place, drawn)) =
-            proposed.or_else(|| self.repeat(&part, pinned, &optimizer))
+            proposed.or_else(|| self.repeat(&part, pinned, &mut optimizer))
         else {
             self.optimizer = Some(optimizer);
             return Ok(Suggestion::Exhausted);
@@ -215,6 +221,7 @@ impl Cmaes {
     /// The first distribution.
     fn begin(&mut self) -> Optimizer {
         let mut known = std::mem::take(&mut self.known);
+        let in_order = known.clone();
         // Stable: among equals the earlier one.
         known.sort_by_key(|(rank, _)| *rank);
         let middle = self.middle();
@@ -227,12 +234,20 @@ impl Cmaes {
                 .collect(),
             _ => Vec::new(),
         };
-        Optimizer::new(self.axes.clone(), self.method.clone(), &good)
+        let mut optimizer = Optimizer::new(self.axes.clone(), self.method.clone(), &good);
+        for (rank, config) in in_order {
+            optimizer.know(self.axes.place(&config, &middle), rank);
+        }
+        optimizer
     }
 
     /// An unused configuration, its point, and whether that is the point as it was drawn; none if
     /// all were used.
-    fn propose(&mut self, part: &Space, optimizer: &Optimizer) -> Option<(Config, Place, bool)> {
+    fn propose(
+        &mut self,
+        part: &Space,
+        optimizer: &mut Optimizer,
+    ) -> Option<(Config, Place, bool)> {
         let mut config = Config::new();
         let mut place = Place {
             x: Vec::new(),
@@ -258,7 +273,7 @@ impl Cmaes {
         &mut self,
         part: &Space,
         pinned: &Config,
-        optimizer: &Optimizer,
+        optimizer: &mut Optimizer,
     ) -> Option<(Config, Place, bool)> {
         if pinned.is_empty() {
             return None;
@@ -271,7 +286,7 @@ impl Cmaes {
         Some(self.placed(config, place))
     }
 
-    fn draw(&mut self, optimizer: &Optimizer) -> Place {
+    fn draw(&mut self, optimizer: &mut Optimizer) -> Place {
         if self.startup == 0 {
             return optimizer.draw(&mut self.stream);
         }

@@ -1,5 +1,6 @@
 //! Generations out of results that come in any order: a distribution learns as soon as there are as
-//! many results as its population, whichever distribution their points were drawn from.
+//! many results as its population, whichever distribution their points were drawn from, or as soon as
+//! a model that is believed says what the lacking ones would be.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use tune_search::{Categories, Cma, Form, Point, Rank};
 
 use super::axes::{Axes, Place};
 use super::restarts::{Restarts, Start, Strategy};
+use super::surrogate::{Archive, Model};
 
 /// Draws before a point is clipped to the cube.
 const ATTEMPTS: u32 = 100;
@@ -22,6 +24,8 @@ pub(crate) struct Method {
     pub(crate) separable: bool,
     pub(crate) margin: bool,
     pub(crate) adapts_rates: bool,
+    /// Ask a model of the results too.
+    pub(crate) assisted: bool,
 }
 
 /// A point whose result is awaited.
@@ -45,6 +49,27 @@ pub(crate) struct Optimizer {
     generations: u64,
     /// Best and worst value of the last generations, the newest last.
     values: Vec<(f64, f64)>,
+    archive: Archive,
+    /// Of the archive as it is.
+    model: Option<Model>,
+    /// Points of this generation that have not been asked for, the next one last. None before they are drawn.
+    plan: Option<Vec<Place>>,
+}
+
+/// A member of a generation.
+struct Member {
+    point: Point,
+    chosen: Vec<usize>,
+}
+
+impl Member {
+    fn new(place: &Place, is_late: bool) -> Self {
+        let x = place.x.clone();
+        Self {
+            point: Point { x, is_late },
+            chosen: place.chosen.clone(),
+        }
+    }
 }
 
 impl Optimizer {
@@ -69,11 +94,51 @@ impl Optimizer {
             results: Vec::new(),
             generations: 0,
             values: Vec::new(),
+            archive: Archive::default(),
+            model: None,
+            plan: None,
         }
     }
 
+    /// A result of another run, for the model.
+    pub(crate) fn know(&mut self, place: Place, rank: Rank) {
+        if self.method.assisted {
+            self.archive.push(None, place, rank);
+        }
+    }
+
+    /// The next point of the generation, the one of which most is expected first, or one more of its distribution.
+    pub(crate) fn draw(&mut self, stream: &mut Stream) -> Place {
+        if self.method.assisted {
+            let mut plan = self.planned(stream);
+            let next = plan.pop();
+            self.plan = Some(plan);
+            if let Some(place) = next {
+                return place;
+            }
+        }
+        self.draw_one(stream)
+    }
+
+    /// Takes what is planned of the generation, which is drawn if it was not.
+    fn planned(&mut self, stream: &mut Stream) -> Vec<Place> {
+        if let Some(plan) = self.plan.take() {
+            return plan;
+        }
+        let drawn = (0..self.cma.population()).map(|_| self.draw_one(stream));
+        let mut drawn: Vec<(f64, Place)> =
+            drawn.map(|place| (self.expected(&place), place)).collect();
+        drawn.sort_by(|a, b| b.0.total_cmp(&a.0));
+        drawn.into_iter().map(|(_, place)| place).collect()
+    }
+
+    /// The loss that the model expects; 0 without one.
+    fn expected(&self, place: &Place) -> f64 {
+        self.model.as_ref().map_or(0.0, |model| model.loss(place))
+    }
+
     /// Draws a point in the cube.
-    pub(crate) fn draw(&self, stream: &mut Stream) -> Place {
+    fn draw_one(&self, stream: &mut Stream) -> Place {
         let mut x = self.cma.draw(stream);
         for _ in 1..ATTEMPTS {
             if x.iter().all(|u| (0.0..=1.0).contains(u)) {
@@ -103,43 +168,74 @@ impl Optimizer {
             (Some(_), None) => self.results.retain(|(_, told, _)| *told != trial),
             (None, rank) => {
                 if let (Some(awaited), Some(rank)) = (self.awaited.remove(&trial), rank) {
+                    if self.method.assisted {
+                        self.archive.push(Some(trial), awaited.place.clone(), rank);
+                    }
                     self.results.push((rank, trial, awaited));
                 }
             }
         }
+        if self.method.assisted {
+            self.archive.correct(trial, rank);
+            let categories = self.axes.categories();
+            self.model = self
+                .archive
+                .model(&self.cma, &categories, self.results.len());
+        }
         if self.results.len() >= self.cma.population() {
-            self.learn(stream);
+            let members = self.by_results();
+            self.learn(&members, stream);
+        } else if !self.results.is_empty()
+            && let Some(members) = self.by_model(stream)
+        {
+            self.learn(&members, stream);
         }
     }
 
-    fn learn(&mut self, stream: &mut Stream) {
-        let mut results = std::mem::take(&mut self.results);
-        // Among equals the earlier trial is the better one.
-        results.sort_by_key(|(rank, trial, _)| (*rank, *trial));
+    /// The results, the best first; among equals the earlier trial.
+    fn by_results(&mut self) -> Vec<Member> {
+        self.results.sort_by_key(|(rank, trial, _)| (*rank, *trial));
+        let results = self.results.iter();
+        results.map(|(.., awaited)| self.member(awaited)).collect()
+    }
+
+    /// The results and as many other points of the generation as they lack to one, in the order of what the model
+    /// expects, trials without a value last. None if it is not believed.
+    fn by_model(&mut self, stream: &mut Stream) -> Option<Vec<Member>> {
+        self.model.as_ref().filter(|model| model.is_believed)?;
+        let plan = self.planned(stream);
+        let key = |rank: Option<Rank>, place: &Place| {
+            let is_known = rank.is_none_or(|rank| rank.loss().is_some());
+            (!is_known, self.expected(place))
+        };
+        let told = self.results.iter();
+        let told =
+            told.map(|(rank, _, awaited)| (key(Some(*rank), &awaited.place), self.member(awaited)));
+        let awaited = self.awaited.values();
+        let running = awaited.filter(|awaited| awaited.generation == Some(self.generations));
+        let others = running.map(|awaited| &awaited.place).chain(&plan);
+        let others = others.map(|place| (key(None, place), Member::new(place, false)));
+        let mut members: Vec<_> = told.chain(others).take(self.cma.population()).collect();
+        members.sort_by(|(a, _), (b, _)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        Some(members.into_iter().map(|(_, member)| member).collect())
+    }
+
+    fn member(&self, awaited: &Awaited) -> Member {
+        Member::new(&awaited.place, awaited.generation != Some(self.generations))
+    }
+
+    /// Learns from a generation, the best first.
+    fn learn(&mut self, members: &[Member], stream: &mut Stream) {
+        let results = std::mem::take(&mut self.results);
         let population = self.cma.population();
-        let chosen: Vec<&[usize]> = results
-            .iter()
-            .map(|(_, _, awaited)| awaited.place.chosen.as_slice())
-            .collect();
+        let chosen: Vec<&[usize]> = members.iter().map(|m| m.chosen.as_slice()).collect();
         self.categories.update(&chosen, population);
-        let points: Vec<Point> = results
-            .iter()
-            .map(|(_, _, awaited)| Point {
-                x: awaited.place.x.clone(),
-                is_late: awaited.generation != Some(self.generations),
-            })
-            .collect();
+        let points: Vec<Point> = members.iter().map(|m| m.point.clone()).collect();
         self.cma.update(&points);
+        self.plan = None;
         self.generations += 1;
         if self.method.margin {
-            let dimensions = (self.axes.dimensions() + self.axes.categories().len()) as f64;
-            let share = 1.0 / (dimensions * population as f64);
-            for axis in 0..self.axes.dimensions() {
-                let mean = self.cma.mean().get(axis).copied().unwrap_or(0.5);
-                if let Some(cell) = self.axes.cell(axis, mean) {
-                    self.cma.keep_margin(axis, cell, share);
-                }
-            }
+            self.keep_margins(population);
         }
         let losses: Vec<f64> = results
             .iter()
@@ -154,6 +250,18 @@ impl Optimizer {
             self.cma = Cma::new(mean, start.sigma, form);
             self.categories = Categories::new(&self.axes.categories());
             self.values.clear();
+        }
+    }
+
+    /// Keeps the neighbours of a grid within reach.
+    fn keep_margins(&mut self, population: usize) {
+        let dimensions = (self.axes.dimensions() + self.axes.categories().len()) as f64;
+        let share = 1.0 / (dimensions * population as f64);
+        for axis in 0..self.axes.dimensions() {
+            let mean = self.cma.mean().get(axis).copied().unwrap_or(0.5);
+            if let Some(cell) = self.axes.cell(axis, mean) {
+                self.cma.keep_margin(axis, cell, share);
+            }
         }
     }
 

@@ -119,8 +119,12 @@ fn cmaes_goes_on_where_the_others_have_found_the_minimum() {
     for trial in 0..110 {
         let config = ask(&mut auto, trial).unwrap();
         let loss = distance(&config);
-        // Its first distribution is not the middle of the space with a sixth of its width.
-        assert!(trial < 10 || loss < 8.0, "trial {trial}: {loss}");
+        // Its first distribution is not the middle of the space with a sixth of its width. Later it has
+        // converged and begins anew elsewhere.
+        assert!(
+            !(10..60).contains(&trial) || loss < 8.0,
+            "trial {trial}: {loss}"
+        );
         best = best.min(loss);
         auto.complete(trial, &finished(loss));
     }

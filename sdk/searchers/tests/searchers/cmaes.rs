@@ -34,6 +34,42 @@ fn smooth_functions_are_minimised_sequentially_and_in_parallel() {
 }
 
 #[test]
+fn a_model_of_the_results_saves_trials_one_at_a_time_and_in_parallel() {
+    let mut mixed = reals(4);
+    mixed.push(choice("k", &["a", "b", "c"]));
+    let loss = |c: &Config| {
+        let tilted = number(c, "x0") - 3.0 * number(c, "x1") + 2.6;
+        let wrong = c.get("k").is_some_and(|k| *k != Value::from("b"));
+        sphere(c) + tilted * tilted + f64::from(u8::from(wrong))
+    };
+    for (space, slots) in [(reals(4), 1), (reals(4), 8), (mixed.clone(), 1), (mixed, 8)] {
+        let decades = |options: &str| {
+            let runs = (0..6).map(|seed| minimum(&space, options, (seed, 120, slots), loss));
+            runs.map(|best| libm::log10(best.max(1e-8))).sum::<f64>() / 6.0
+        };
+        let (with, without) = (decades("{}"), decades(r#"{"surrogate":false}"#));
+        let gain = if slots == 1 { 2.0 } else { 0.5 };
+        assert!(
+            with < without - gain,
+            "{slots} slots: {with} with, {without} without"
+        );
+    }
+}
+
+#[test]
+fn a_minimum_at_the_edge_of_a_region_that_fails_is_found() {
+    // Where the values point to, every trial fails.
+    let loss = |c: &Config| match number(c, "x0") {
+        x0 if x0 < 3.0 => f64::NAN,
+        _ => sphere(c),
+    };
+    // At 3 in one parameter, and as good as it can be in the others.
+    let hits =
+        (0..12).filter(|seed| minimum(&reals(3), "{}", (*seed, 300, 1), loss) < 1.2 * 1.7 * 1.7);
+    assert!(hits.count() >= 8);
+}
+
+#[test]
 fn a_bound_that_holds_the_minimum_is_reached() {
     let edge = |c: &Config| number(c, "x0") + number(c, "x1");
     let best = minimum(&reals(2), "{}", (1, 300, 1), edge);

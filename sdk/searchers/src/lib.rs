@@ -38,6 +38,8 @@ pub mod grid;
 pub mod sobol;
 pub mod tpe;
 
+mod shares;
+
 pub use auto::Auto;
 pub use cmaes::Cmaes;
 pub use dehb::Dehb;

@@ -5,6 +5,7 @@
 //! [`stage`]. It links the others: nothing is composed of several plugins.
 
 mod ledger;
+mod pair;
 mod plan;
 mod stage;
 

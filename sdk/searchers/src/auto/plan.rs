@@ -21,6 +21,8 @@ pub(super) enum Algorithm {
     Grid,
     Sobol,
     Gp,
+    /// `gp` and `cmaes`.
+    Pair,
     Tpe,
     Cmaes,
 }
@@ -32,6 +34,7 @@ impl Algorithm {
             Self::Grid => "grid",
             Self::Sobol => "sobol",
             Self::Gp => "gp",
+            Self::Pair => "gp and cmaes in turns",
             Self::Tpe => "tpe",
             Self::Cmaes => "cmaes",
         }
@@ -90,7 +93,7 @@ impl Makeup {
 impl Plan {
     /// For a run.
     pub(super) fn of(space: &Space, setup: &Setup) -> Self {
-        use Algorithm::{Cmaes, Gp, Grid, Sobol, Tpe};
+        use Algorithm::{Cmaes, Gp, Grid, Pair, Sobol, Tpe};
         let makeup = Makeup::of(space);
         let trials = setup.trials.unwrap_or(u32::MAX);
         if setup.objectives.len() != 1 {
@@ -117,10 +120,16 @@ impl Plan {
                 format!("{parameters} parameters, and gp finds its way among {MAX_GP_PARAMETERS}");
             return Self::new(&[start, (Tpe, STARTUP)], why);
         }
-        let gp = (Gp, STARTUP);
+        // A distribution of numbers has nothing to say of choices alone.
+        let model = if makeup.choices < parameters {
+            Pair
+        } else {
+            Gp
+        };
+        let model = (model, STARTUP);
         if trials <= MAX_GP_TRIALS {
             let why = format!("{trials} trials, few enough to model them all");
-            return Self::new(&[start, gp], why);
+            return Self::new(&[start, model], why);
         }
         let many = match setup.trials {
             Some(trials) => format!("{trials} trials"),
@@ -136,7 +145,7 @@ impl Plan {
             (Cmaes, "mostly of real numbers")
         };
         let why = format!("{many} in a space {kind}");
-        Self::new(&[start, gp, (later, MAX_GP_RESULTS)], why)
+        Self::new(&[start, model, (later, MAX_GP_RESULTS)], why)
     }
 
     fn new(stages: &[(Algorithm, usize)], why: String) -> Self {
@@ -239,7 +248,8 @@ mod tests {
             ),
             (
                 said(vec![ordered(10), ordered(8)], 79),
-                "sobol, from 10 results on gp: 79 trials, few enough to model them all",
+                "sobol, from 10 results on gp and cmaes in turns: 79 trials, few enough to model \
+                 them all",
             ),
             (
                 said(vec![whole(5), choice(4)], 100),
@@ -247,21 +257,26 @@ mod tests {
             ),
             (
                 said(vec![real(), choice(2), choice(2)], 500),
-                "sobol, from 10 results on gp: 500 trials, few enough to model them all",
+                "sobol, from 10 results on gp and cmaes in turns: 500 trials, few enough to model \
+                 them all",
+            ),
+            (
+                said(vec![choice(5), choice(4), choice(3)], 50),
+                "sobol, from 10 results on gp: 50 trials, few enough to model them all",
             ),
             (
                 said(vec![real(), real(), whole(9), whole(9)], 2_000),
-                "sobol, from 10 results on gp, from 250 results on cmaes: 2000 trials in a space \
+                "sobol, from 10 results on gp and cmaes in turns, from 250 results on cmaes: 2000 trials in a space \
                  mostly of real numbers",
             ),
             (
                 said(vec![real(), whole(9), whole(9)], 2_000),
-                "sobol, from 10 results on gp, from 250 results on tpe: 2000 trials in a space \
+                "sobol, from 10 results on gp and cmaes in turns, from 250 results on tpe: 2000 trials in a space \
                  mostly of whole numbers and steps",
             ),
             (
                 said(vec![real(), real(), choice(3)], 2_000),
-                "sobol, from 10 results on gp, from 250 results on tpe: 2000 trials in a space of \
+                "sobol, from 10 results on gp and cmaes in turns, from 250 results on tpe: 2000 trials in a space of \
                  choices too",
             ),
             (

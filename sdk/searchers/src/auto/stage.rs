@@ -5,7 +5,7 @@ use tune_plugin::{
     TrialId, TrialState,
 };
 
-use super::{Options, ledger::Ledger, plan::Algorithm};
+use super::{Options, ledger::Ledger, pair::Pair, plan::Algorithm};
 use crate::{Cmaes, GpSearch, Grid, SobolSearch, Tpe, cmaes, gp, grid, sobol, tpe};
 
 /// Results that are handed over at once, as many as a host does.
@@ -76,6 +76,19 @@ pub(super) fn begin(
                 ..gp::Options::default()
             },
         )?),
+        Algorithm::Pair => {
+            let gp = gp::Options {
+                on_error: on_error.clone(),
+                unique,
+                ..gp::Options::default()
+            };
+            let cmaes = cmaes::Options {
+                on_error,
+                unique,
+                ..cmaes::Options::default()
+            };
+            Box::new(Pair::new(setup, gp, cmaes, ledger.judge().clone())?)
+        }
         Algorithm::Tpe => Box::new(Tpe::init(
             setup,
             tpe::Options {

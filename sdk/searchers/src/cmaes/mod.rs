@@ -26,8 +26,9 @@ use tune_search::{Judge, Rank, default_population};
 const MAX_FULL: usize = 100;
 /// How often a repeated configuration is drawn anew before the next unused one is taken in order.
 const REDRAWS: u32 = 20;
-/// Earlier results before the first distribution is shaped by the best tenth of them.
-const MIN_KNOWN: usize = 10;
+/// Earlier results before the first distribution is shaped by the best tenth of them. With fewer than five in that
+/// tenth it would have next to no shape; they are learned from like results that come late.
+const MIN_KNOWN: usize = 50;
 
 /// Options of `cmaes`.
 #[tune_plugin::options]
@@ -220,23 +221,18 @@ impl Cmaes {
 
     /// The first distribution.
     fn begin(&mut self) -> Optimizer {
-        let mut known = std::mem::take(&mut self.known);
-        let in_order = known.clone();
-        // Stable: among equals the earlier one.
-        known.sort_by_key(|(rank, _)| *rank);
         let middle = self.middle();
-        let good: Vec<Place> = match known.len() {
-            n if n >= MIN_KNOWN => known
-                .iter()
-                .take(n.div_ceil(10))
-                .filter(|(rank, _)| !rank.is_worst())
-                .map(|(_, config)| self.axes.place(config, &middle))
-                .collect(),
-            _ => Vec::new(),
-        };
+        let place = |(rank, config)| (rank, self.axes.place(&config, &middle));
+        let known = std::mem::take(&mut self.known);
+        let known: Vec<(Rank, Place)> = known.into_iter().map(place).collect();
+        let good = good(&known);
         let mut optimizer = Optimizer::new(self.axes.clone(), self.method.clone(), &good);
-        for (rank, config) in in_order {
-            optimizer.know(self.axes.place(&config, &middle), rank);
+        for (rank, place) in known {
+            if good.is_empty() {
+                optimizer.inject(place, rank, &mut self.stream);
+            } else {
+                optimizer.know(place, rank);
+            }
         }
         optimizer
     }
@@ -312,4 +308,17 @@ impl Cmaes {
         let place = self.axes.place(&config, &drawn);
         (config, place, false)
     }
+}
+
+/// The best tenth of enough earlier results.
+fn good(known: &[(Rank, Place)]) -> Vec<Place> {
+    if known.len() < MIN_KNOWN {
+        return Vec::new();
+    }
+    let mut ranked: Vec<&(Rank, Place)> = known.iter().collect();
+    // Stable: among equals the earlier one.
+    ranked.sort_by_key(|(rank, _)| *rank);
+    let best = ranked.iter().take(known.len().div_ceil(10));
+    let best = best.filter(|(rank, _)| !rank.is_worst());
+    best.map(|(_, place)| place.clone()).collect()
 }

@@ -36,7 +36,7 @@ struct Awaited {
     generation: Option<u64>,
 }
 
-/// The distribution and the results that it has not learned from.
+/// The distribution and the results that it has not learned from; those of other runs have no trial.
 #[derive(Clone, Debug)]
 pub(crate) struct Optimizer {
     axes: Axes,
@@ -45,7 +45,7 @@ pub(crate) struct Optimizer {
     categories: Categories,
     restarts: Restarts,
     awaited: BTreeMap<TrialId, Awaited>,
-    results: Vec<(Rank, TrialId, Awaited)>,
+    results: Vec<(Rank, Option<TrialId>, Awaited)>,
     generations: u64,
     /// Best and worst value of the last generations, the newest last.
     values: Vec<(f64, f64)>,
@@ -100,10 +100,22 @@ impl Optimizer {
         }
     }
 
-    /// A result of another run, for the model.
+    /// A result of another run, for the model alone.
     pub(crate) fn know(&mut self, place: Place, rank: Rank) {
         if self.method.assisted {
             self.archive.push(None, place, rank);
+        }
+    }
+
+    /// A result of another run, to learn from as from one that comes late.
+    pub(crate) fn inject(&mut self, place: Place, rank: Rank, stream: &mut Stream) {
+        self.know(place.clone(), rank);
+        let generation = None;
+        let awaited = Awaited { place, generation };
+        self.results.push((rank, None, awaited));
+        if self.results.len() >= self.cma.population() {
+            let members = self.by_results();
+            self.learn(&members, stream);
         }
     }
 
@@ -162,16 +174,19 @@ impl Optimizer {
     /// The result of a trial; none if it says nothing. Of several of one trial the first counts, the
     /// newest as long as nothing was learned from it.
     pub(crate) fn tell(&mut self, trial: TrialId, rank: Option<Rank>, stream: &mut Stream) {
-        let waiting = self.results.iter_mut().find(|(_, told, _)| *told == trial);
+        let waiting = self
+            .results
+            .iter_mut()
+            .find(|(_, told, _)| *told == Some(trial));
         match (waiting, rank) {
             (Some((old, ..)), Some(rank)) => *old = rank,
-            (Some(_), None) => self.results.retain(|(_, told, _)| *told != trial),
+            (Some(_), None) => self.results.retain(|(_, told, _)| *told != Some(trial)),
             (None, rank) => {
                 if let (Some(awaited), Some(rank)) = (self.awaited.remove(&trial), rank) {
                     if self.method.assisted {
                         self.archive.push(Some(trial), awaited.place.clone(), rank);
                     }
-                    self.results.push((rank, trial, awaited));
+                    self.results.push((rank, Some(trial), awaited));
                 }
             }
         }

@@ -7,7 +7,7 @@ use tune_plugin::{
     Searcher, Setup, Space, Stream, Suggestion, TrialId, TrialState, WholeRange, log,
     parse_options,
 };
-use tune_searchers::Auto;
+use tune_searchers::{Auto, Cmaes, GpSearch};
 
 fn real(name: &str) -> Parameter {
     let (low, high, log, step) = (-5.0, 5.0, false, None);
@@ -89,13 +89,18 @@ fn it_says_at_once_what_it_will_do_and_again_when_another_takes_over() {
     let mut auto = start(&[real("x"), real("y")], 40);
     assert_eq!(
         said(),
-        ["sobol, from 10 results on gp: 40 trials, few enough to model them all"]
+        [
+            "sobol, from 10 results on gp and cmaes in turns: 40 trials, few enough to model them all"
+        ]
     );
     for trial in 0..12 {
         let config = ask(&mut auto, trial).unwrap();
         auto.complete(trial, &finished(distance(&config)));
     }
-    assert_eq!(said(), ["gp from here on: 10 results are known"]);
+    assert_eq!(
+        said(),
+        ["gp and cmaes in turns from here on: 10 results are known"]
+    );
 }
 
 #[test]
@@ -133,10 +138,35 @@ fn cmaes_goes_on_where_the_others_have_found_the_minimum() {
     assert_eq!(
         turns[1..],
         [
-            "gp from here on: 240 results are known",
+            "gp and cmaes in turns from here on: 240 results are known",
             "cmaes from here on: 250 results are known",
         ]
     );
+}
+
+#[test]
+fn in_turns_they_find_what_neither_finds_alone() {
+    // A narrow, tilted valley, which `cmaes` descends, and two choices, of which `gp` finds the right ones.
+    let choice = |name: &str| {
+        let values = (0..4).map(tune_plugin::Value::Integer).collect();
+        parameter(name, Domain::Choice(values))
+    };
+    let space = [real("x"), real("y"), real("z"), choice("k"), choice("l")];
+    let loss = |c: &Config| {
+        let [x, y, z] = ["x", "y", "z"].map(|name| c.f64(name).unwrap() - 1.3);
+        let right = |name: &str| f64::from(u8::from(c.i64(name).unwrap() == 2));
+        let valley = x * x + 1e4 * (y - x) * (y - x) + (z + y) * (z + y);
+        valley + 10.0 * (2.0 - right("k") - right("l"))
+    };
+    let decades = |best: &dyn Fn(u64) -> f64| {
+        let logs = (0..3).map(|seed| libm::log10(best(seed).max(1e-8)));
+        logs.sum::<f64>() / 3.0
+    };
+    let by = |seed: u64| (seed, 80, 1);
+    let auto = decades(&|seed| crate::lab::minimum::<Auto>(&space, "{}", by(seed), loss));
+    let gp = decades(&|seed| crate::lab::minimum::<GpSearch>(&space, "{}", by(seed), loss));
+    let cmaes = decades(&|seed| crate::lab::minimum::<Cmaes>(&space, "{}", by(seed), loss));
+    assert!(auto < gp.min(cmaes), "{auto} {gp} {cmaes}");
 }
 
 #[test]
@@ -191,7 +221,10 @@ fn paused_trials_are_results_once_and_earlier_runs_are_too() {
     assert_eq!(said().len(), 0, "still nine");
     auto.complete(9, &finished(0.5));
     ask(&mut auto, 11).unwrap();
-    assert_eq!(said(), ["gp from here on: 10 results are known"]);
+    assert_eq!(
+        said(),
+        ["gp and cmaes in turns from here on: 10 results are known"]
+    );
 
     let mut auto = start(&[real("x")], 100);
     let known = |i: i32| Observation {
@@ -202,11 +235,11 @@ fn paused_trials_are_results_once_and_earlier_runs_are_too() {
         ending: Ending::Finished,
     };
     auto.seed_with(&(-5..5).map(known).collect::<Vec<_>>());
-    let first = ask(&mut auto, 0).unwrap();
-    assert!(
-        first.f64("x").unwrap().abs() < 1.0,
-        "the model knows them: {first:?}"
-    );
+    for trial in 0..2 {
+        let config = ask(&mut auto, trial).unwrap();
+        let x = config.f64("x").unwrap();
+        assert!(x.abs() < 2.5, "both models know them: {x}");
+    }
 }
 
 #[test]

@@ -8,7 +8,8 @@
 //! |---|---|
 //! | [`Cholesky`] | factor of a covariance, with a jitter policy, one more row in `n^2 / 2`, rank-one update |
 //! | [`Kernel`], [`Matern`], [`Axis`] | covariance functions with derivatives by parameters and points; numbers, categories and inactive parameters |
-//! | [`Gp`], [`Fit`] | regression, fitted to the marginal likelihood or with priors; predictions with derivatives |
+//! | [`Known`], [`Pairs`] | the points that a process knows, in blocks that are compared at once, and what a kernel says of all pairs of them |
+//! | [`Gp`], [`Fit`] | regression, fitted to the marginal likelihood or with priors; predictions, of many points at once or with derivatives |
 //! | [`Joint`] | the values at several points together, drawn as often as wanted |
 //! | [`Lbfgsb`] | minimisation within bounds |
 //! | [`Quadratic`] | polynomials of degree two by weighted least squares |

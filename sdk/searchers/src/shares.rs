@@ -1,5 +1,7 @@
 //! Whose turn it is, of two who suggest: the more often the more of one's latest suggestions were the best so far.
 
+use tune_search::Rank;
+
 /// What the newest outcome counts in the share of successes: some five are remembered.
 const NEWEST: f64 = 0.2;
 /// Added to both, so that two without success are equal.
@@ -51,6 +53,22 @@ impl Shares {
             Side::Second => &mut self.second,
         };
         *successes += NEWEST * (f64::from(u8::from(is_best)) - *successes);
+    }
+}
+
+/// The best rank so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Best(Option<Rank>);
+
+impl Best {
+    /// Remembers a rank if none was better before. Failures and broken constraints are never the best.
+    pub(crate) fn improves(&mut self, rank: Option<Rank>) -> bool {
+        let rank = rank.filter(|rank| rank.reached().is_some());
+        let is_best = rank.is_some_and(|rank| self.0.is_none_or(|best| rank < best));
+        if is_best {
+            self.0 = rank;
+        }
+        is_best
     }
 }
 

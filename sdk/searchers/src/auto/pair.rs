@@ -7,10 +7,10 @@ use tune_plugin::{
     Config, Failure, Observation, OptionError, Outcome, Report, Searcher, Setup, Stream,
     Suggestion, TrialId, TrialState,
 };
-use tune_search::{Judge, Rank};
+use tune_search::Judge;
 
 use super::stage::Stage;
-use crate::shares::{Shares, Side};
+use crate::shares::{Best, Shares, Side};
 use crate::{Cmaes, GpSearch, cmaes, gp};
 
 /// Both, and how well they have done.
@@ -19,7 +19,7 @@ pub(super) struct Pair {
     gp: Box<dyn Stage>,
     cmaes: Box<dyn Stage>,
     judge: Judge,
-    best: Option<Rank>,
+    best: Best,
     shares: Shares,
     /// Who has suggested the trials that have not ended.
     open: BTreeMap<TrialId, Side>,
@@ -43,20 +43,10 @@ impl Pair {
             gp: Box::new(GpSearch::init(setup, gp)?),
             cmaes: Box::new(Cmaes::init(&other, cmaes)?),
             judge,
-            best: None,
+            best: Best::default(),
             shares: Shares::new(),
             open: BTreeMap::new(),
         })
-    }
-
-    /// Whether none was better before.
-    fn improves(&mut self, rank: Option<Rank>) -> bool {
-        let rank = rank.filter(|rank| rank.reached().is_some());
-        let is_best = rank.is_some_and(|rank| self.best.is_none_or(|best| rank < best));
-        if is_best {
-            self.best = rank;
-        }
-        is_best
     }
 }
 
@@ -84,7 +74,7 @@ impl Stage for Pair {
 
     fn complete(&mut self, trial: TrialId, outcome: &Outcome) {
         let rank = self.judge.ended(outcome.ending, outcome.last.as_ref());
-        let is_best = self.improves(rank);
+        let is_best = self.best.improves(rank);
         if let Some(side) = self.open.remove(&trial) {
             self.shares.judge(side, is_best);
         }
@@ -97,7 +87,7 @@ impl Stage for Pair {
             let rank = self
                 .judge
                 .ended(observation.ending, observation.last.as_ref());
-            self.improves(rank);
+            self.best.improves(rank);
         }
         self.gp.seed_with(known);
         self.cmaes.seed_with(known);

@@ -9,6 +9,7 @@ use tune_search::Rank;
 use super::apart::Apart;
 use super::frame::Frame;
 use super::turns::Model;
+use crate::shares::Best;
 
 /// Observations that the model is made of at most: its cost grows with their cube.
 const MAX_POINTS: usize = 600;
@@ -30,7 +31,7 @@ struct Known {
 pub(crate) struct Data {
     trials: Vec<Known>,
     places: BTreeMap<TrialId, usize>,
-    best: Option<Rank>,
+    best: Best,
 }
 
 /// What the model is fitted to: larger is better, mean 0 and deviation 1.
@@ -79,7 +80,7 @@ impl Data {
             running: false,
             model: None,
         });
-        self.improves(Some(rank));
+        self.best.improves(Some(rank));
     }
 
     /// Which model has suggested the trial, if one has, and whether it is the best so far.
@@ -89,18 +90,8 @@ impl Data {
         known.rank = rank;
         known.running = false;
         let model = known.model;
-        let is_best = self.improves(rank);
+        let is_best = self.best.improves(rank);
         Some((model?, is_best))
-    }
-
-    /// Remembers a rank if none was better before.
-    fn improves(&mut self, rank: Option<Rank>) -> bool {
-        let rank = rank.filter(|rank| rank.reached().is_some());
-        let is_best = rank.is_some_and(|rank| self.best.is_none_or(|best| rank < best));
-        if is_best {
-            self.best = rank;
-        }
-        is_best
     }
 
     /// Results with a value.

@@ -39,6 +39,8 @@ pub mod sobol;
 pub mod tpe;
 
 mod shares;
+#[cfg(test)]
+mod told;
 
 pub use auto::Auto;
 pub use cmaes::Cmaes;

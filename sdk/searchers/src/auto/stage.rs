@@ -59,6 +59,16 @@ pub(super) fn begin(
     ledger: &Ledger,
 ) -> Result<Box<dyn Stage>, Vec<OptionError>> {
     let (on_error, unique) = (options.on_error.clone(), options.unique);
+    let gp = gp::Options {
+        on_error: on_error.clone(),
+        unique,
+        ..gp::Options::default()
+    };
+    let cmaes = cmaes::Options {
+        on_error: on_error.clone(),
+        unique,
+        ..cmaes::Options::default()
+    };
     let mut stage: Box<dyn Stage> = match algorithm {
         Algorithm::Grid => Box::new(Grid::init(setup, grid::Options::default())?),
         Algorithm::Sobol => Box::new(SobolSearch::init(
@@ -68,27 +78,8 @@ pub(super) fn begin(
                 ..sobol::Options::default()
             },
         )?),
-        Algorithm::Gp => Box::new(GpSearch::init(
-            setup,
-            gp::Options {
-                on_error,
-                unique,
-                ..gp::Options::default()
-            },
-        )?),
-        Algorithm::Pair => {
-            let gp = gp::Options {
-                on_error: on_error.clone(),
-                unique,
-                ..gp::Options::default()
-            };
-            let cmaes = cmaes::Options {
-                on_error,
-                unique,
-                ..cmaes::Options::default()
-            };
-            Box::new(Pair::new(setup, gp, cmaes, ledger.judge().clone())?)
-        }
+        Algorithm::Gp => Box::new(GpSearch::init(setup, gp)?),
+        Algorithm::Pair => Box::new(Pair::new(setup, gp, cmaes, ledger.judge().clone())?),
         Algorithm::Tpe => Box::new(Tpe::init(
             setup,
             tpe::Options {
@@ -97,14 +88,7 @@ pub(super) fn begin(
                 ..tpe::Options::default()
             },
         )?),
-        Algorithm::Cmaes => Box::new(Cmaes::init(
-            setup,
-            cmaes::Options {
-                on_error,
-                unique,
-                ..cmaes::Options::default()
-            },
-        )?),
+        Algorithm::Cmaes => Box::new(Cmaes::init(setup, cmaes)?),
     };
     for known in ledger.ended().chunks(AT_ONCE) {
         stage.seed_with(known);

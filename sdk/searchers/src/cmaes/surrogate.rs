@@ -181,30 +181,11 @@ fn correlation(pairs: &[(f64, Rank)]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use tune_plugin::{Ending, FailureKind, Objective, Report, Stream};
-    use tune_search::{Form, Judge};
+    use tune_plugin::Stream;
+    use tune_search::Form;
 
     use super::*;
-
-    fn rank(loss: Option<f64>) -> Rank {
-        let judge = Judge {
-            objective: Objective {
-                metric: "loss".to_owned(),
-                maximize: false,
-            },
-            constraints: Vec::new(),
-            time_attr: "training_iteration".to_owned(),
-            failures_count: true,
-        };
-        let rank = match loss {
-            Some(loss) => {
-                let report = Report::default().with("loss", loss);
-                judge.ended(Ending::Finished, Some(&report))
-            }
-            None => judge.ended(Ending::Failed(FailureKind::Trap), None),
-        };
-        rank.unwrap()
-    }
+    use crate::told::rank;
 
     fn cma() -> Cma {
         let form = Form {

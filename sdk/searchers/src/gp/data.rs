@@ -247,10 +247,10 @@ fn warp(values: &mut [f64]) {
 
 #[cfg(test)]
 mod tests {
-    use tune_plugin::{Domain, Ending, Objective, Parameter, RealRange, Report, Space, Value};
-    use tune_search::Judge;
+    use tune_plugin::{Domain, Parameter, RealRange, Space, Value};
 
     use super::*;
+    use crate::told::rank;
 
     #[test]
     fn only_values_below_the_median_change_and_the_order_stays() {
@@ -284,15 +284,6 @@ mod tests {
             conditions: Vec::new(),
         }]);
         let frame = Frame::new(space.unwrap());
-        let judge = Judge {
-            objective: Objective {
-                metric: "loss".to_owned(),
-                maximize: false,
-            },
-            constraints: Vec::new(),
-            time_attr: "training_iteration".to_owned(),
-            failures_count: true,
-        };
         let mut data = Data::default();
         let (whole, near) = (Some(Model::Whole), Some(Model::Near));
         let told = [
@@ -306,9 +297,9 @@ mod tests {
         for (trial, (x, loss, model)) in (0..).zip(told) {
             let config = [("x".to_owned(), Value::Number(x))];
             data.ask(trial, config.into_iter().collect(), model);
-            let report = Report::default().with("loss", loss);
-            let rank = judge.ended(Ending::Finished, Some(&report));
-            let is_best = data.tell(trial, rank).map(|(_, is_best)| is_best);
+            let is_best = data
+                .tell(trial, Some(rank(Some(loss))))
+                .map(|(_, is_best)| is_best);
             assert_eq!(is_best, Some(trial < 4));
         }
         let x = |of: Observed| of.points.iter().map(|point| point[0]).collect::<Vec<_>>();

@@ -1,11 +1,12 @@
 //! The searcher `cmaes`: CMA-ES (N. Hansen, 2016, arXiv:1604.00772) on the unit cube, from its middle
 //! and with the width 1/6 as in Optuna 5.
 //!
-//! Beside Optuna: choices have a distribution of their own (CatCMA) instead of random draws; whole
-//! numbers and steps keep their neighbours within reach (CMA-ES with margin) by default; a spent
-//! distribution begins anew with twice the population; results that come late are learned from with
-//! bounded length instead of being dropped; failures and values that are no number rank last; paused
-//! and stopped trials teach; earlier results shape the first distribution.
+//! Beside Optuna: a quadratic model stands for results that have not come (lq-CMA-ES); choices have a
+//! distribution of their own (CatCMA) instead of random draws; whole numbers and steps keep their
+//! neighbours within reach (CMA-ES with margin) by default; a spent distribution begins anew with twice
+//! the population; results that come late are learned from with bounded length instead of being
+//! dropped; failures and values that are no number rank last; paused and stopped trials teach; earlier
+//! results shape the first distribution.
 
 mod axes;
 mod optimizer;

@@ -1,7 +1,7 @@
 //! The Cholesky factor of a symmetric positive definite matrix: what a Gaussian process is fitted
 //! and asked with. Never inverts what it can solve.
 
-use crate::packed::{Lanes, Packed, TOGETHER, add_all_scaled, add_scaled, dot, dot_two};
+use crate::packed::{Lanes, Packed, TOGETHER, add_all_scaled, add_scaled, dot};
 
 /// The first jitter as a share of the mean diagonal element: some hundred times what rounding errors
 /// of 1,000 rows amount to.
@@ -140,14 +140,13 @@ impl Cholesky {
 
     /// Solves `L z = b` in place. `b` has as many elements as there are rows.
     pub fn forward(&self, b: &mut [f64]) {
-        // Two rows at once, so that what is solved is read once for both.
+        // Two rows at once: the second does not wait for the first.
         for i in (0..self.size()).step_by(2) {
             let (solved, rest) = b.split_at_mut(i.min(b.len()));
             match (rest, self.factor.row(i), self.factor.row(i + 1)) {
                 ([x, y, ..], [upper @ .., own], [lower @ .., beside, last]) => {
-                    let (of_x, of_y) = dot_two(upper, lower, solved);
-                    *x = (*x - of_x) / own;
-                    *y = (*y - of_y - beside * *x) / last;
+                    *x = (*x - dot(upper, solved)) / own;
+                    *y = (*y - dot(lower, solved) - beside * *x) / last;
                 }
                 ([x, ..], [row @ .., own], _) => *x = (*x - dot(row, solved)) / own,
                 _ => {}
@@ -157,22 +156,22 @@ impl Cholesky {
 
     /// [`Self::forward`] of eight at once, side by side.
     pub(crate) fn forward_lanes(&self, b: &mut [Lanes]) {
-        for (i, row) in self.factor.rows().enumerate() {
+        for i in (0..self.size()).step_by(2) {
             let (solved, rest) = b.split_at_mut(i.min(b.len()));
-            if let (Some(lanes), Some((diagonal, row))) = (rest.first_mut(), row.split_last()) {
-                let mut left = *lanes;
-                // Four a round, since a round in the sandbox costs the look at its fuel.
-                let ((fours, rest), (solved, last)) = (row.as_chunks(), solved.as_chunks());
-                for (elements, solved) in fours.iter().zip(solved) {
-                    let (elements, solved): (&[f64; 4], &[Lanes; 4]) = (elements, solved);
-                    for (element, solved) in elements.iter().zip(solved) {
-                        subtract_lanes(&mut left, *element, solved);
+            match (rest, self.factor.row(i), self.factor.row(i + 1)) {
+                ([x, y, ..], [upper @ .., own], [lower @ .., beside, last]) => {
+                    subtract_two([x, y], [upper, lower], solved);
+                    x.iter_mut().for_each(|x| *x /= own);
+                    subtract_lanes(y, *beside, x);
+                    y.iter_mut().for_each(|y| *y /= last);
+                }
+                ([x, ..], [row @ .., own], _) => {
+                    for (element, solved) in row.iter().zip(solved) {
+                        subtract_lanes(x, *element, solved);
                     }
+                    x.iter_mut().for_each(|x| *x /= own);
                 }
-                for (element, solved) in rest.iter().zip(last) {
-                    subtract_lanes(&mut left, *element, solved);
-                }
-                *lanes = left.map(|left| left / diagonal);
+                _ => {}
             }
         }
     }
@@ -254,6 +253,26 @@ impl Cholesky {
         }
         product
     }
+}
+
+/// Subtracts the parts of what is solved from two rows.
+fn subtract_two([x, y]: [&mut Lanes; 2], [upper, lower]: [&[f64]; 2], solved: &[Lanes]) {
+    let (mut left, mut below) = (*x, *y);
+    // Two a round, since a round in the sandbox costs the look at its fuel; more do not fit in its registers.
+    let ((upper, upper_rest), (lower, lower_rest)) =
+        (upper.as_chunks::<2>(), lower.as_chunks::<2>());
+    let (solved, rest) = solved.as_chunks::<2>();
+    for ((upper, lower), solved) in upper.iter().zip(lower).zip(solved) {
+        for ((upper, lower), solved) in upper.iter().zip(lower).zip(solved) {
+            subtract_lanes(&mut left, *upper, solved);
+            subtract_lanes(&mut below, *lower, solved);
+        }
+    }
+    for ((upper, lower), solved) in upper_rest.iter().zip(lower_rest).zip(rest) {
+        subtract_lanes(&mut left, *upper, solved);
+        subtract_lanes(&mut below, *lower, solved);
+    }
+    (*x, *y) = (left, below);
 }
 
 #[inline]

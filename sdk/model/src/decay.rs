@@ -31,8 +31,9 @@ const EVEN: [f64; 7] = [
 ];
 
 /// `exp(-x)` of a number that is not negative, within 2 units of the last place; NaN of NaN.
+#[must_use]
 #[inline]
-pub(crate) fn decay(x: f64) -> f64 {
+pub fn decay(x: f64) -> f64 {
     // Not `min`, which is a call in the sandbox.
     let least = if x < NOTHING { x } else { NOTHING };
     let shifted = ROUND - least * std::f64::consts::LOG2_E;

@@ -32,22 +32,6 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-/// [`dot`] of two rows of equal length with a third: equal bit for bit.
-pub(crate) fn dot_two(a: &[f64], b: &[f64], x: &[f64]) -> (f64, f64) {
-    let (mut sums_a, mut sums_b) = ([0.0; LANES], [0.0; LANES]);
-    let ((blocks_a, rest_a), (blocks_b, rest_b)) = (a.as_chunks(), b.as_chunks());
-    let (blocks_x, rest_x) = x.as_chunks();
-    for ((a, b), x) in blocks_a.iter().zip(blocks_b).zip(blocks_x) {
-        add_products(&mut sums_a, a, x);
-        add_products(&mut sums_b, b, x);
-    }
-    let sum = |sums: &Lanes, rest: &[f64]| {
-        let rest: f64 = rest.iter().zip(rest_x).map(|(a, x)| a * x).sum();
-        sums.iter().sum::<f64>() + rest
-    };
-    (sum(&sums_a, rest_a), sum(&sums_b, rest_b))
-}
-
 #[inline]
 fn add_products(sums: &mut Lanes, x: &Lanes, y: &Lanes) {
     for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
@@ -231,8 +215,6 @@ mod tests {
             let expected = a.iter().map(|x| x * x).sum::<f64>();
             assert_eq!(dot(&a, &a), expected, "{n}");
             assert_eq!(dot(&a, &[]), 0.0);
-            let b: Vec<f64> = a.iter().map(|x| libm::sin(*x)).collect();
-            assert_eq!(dot_two(&a, &b, &b), (dot(&a, &b), dot(&b, &b)));
         }
     }
 

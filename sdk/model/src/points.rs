@@ -17,6 +17,14 @@ impl Points {
         }
     }
 
+    /// These coordinates of one point after the other; what is no whole point at the end is left out.
+    #[must_use]
+    pub fn of(width: usize, mut data: Vec<f64>) -> Self {
+        let width = width.max(1);
+        data.truncate(data.len() - data.len() % width);
+        Self { width, data }
+    }
+
     /// Adds a point.
     pub fn push(&mut self, point: &[f64]) {
         let missing = self.width.saturating_sub(point.len());

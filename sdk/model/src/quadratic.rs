@@ -2,7 +2,7 @@
 
 use crate::{
     cholesky::Cholesky,
-    packed::{Packed, add_scaled, dot},
+    packed::{Packed, TOGETHER, add_all_scaled, add_scaled, dot},
     points::{Points, Standard},
 };
 
@@ -76,13 +76,33 @@ impl Quadratic {
         let standard = Standard::of(values);
         let mut normal = Packed::new(count, |_, _| 0.0);
         let mut right = vec![0.0; count];
-        let mut row = Vec::with_capacity(count);
-        for ((point, value), weight) in points.iter().zip(values).zip(weights) {
-            terms.row(point, curved, &mut row);
-            for (i, term) in row.iter().enumerate() {
-                add_scaled(normal.before(i).1, weight * term, &row);
+        let weighted = points.iter().zip(values).zip(weights);
+        let weighted = weighted.map(|((point, value), w)| (point, w, w * standard.scaled(*value)));
+        let weighted: Vec<(&[f64], &f64, f64)> = weighted.collect();
+        let mut rows: [Vec<f64>; TOGETHER] = Default::default();
+        // So many points at once, so that what they are added to is read and written once for all of them.
+        let (groups, rest) = weighted.as_chunks::<TOGETHER>();
+        for group in groups {
+            for (row, (point, ..)) in rows.iter_mut().zip(group) {
+                terms.row(point, curved, row);
             }
-            add_scaled(&mut right, weight * standard.scaled(*value), &row);
+            let rows = rows.each_ref().map(Vec::as_slice);
+            for i in 0..count {
+                let mut shares = rows.map(|row| row.get(i).copied().unwrap_or(0.0));
+                for (share, (_, weight, _)) in shares.iter_mut().zip(group) {
+                    *share *= **weight;
+                }
+                add_all_scaled(normal.before(i).1, shares, rows);
+            }
+            add_all_scaled(&mut right, group.map(|(.., scaled)| scaled), rows);
+        }
+        let [row, ..] = &mut rows;
+        for (point, weight, scaled) in rest {
+            terms.row(point, curved, row);
+            for (i, term) in row.iter().enumerate() {
+                add_scaled(normal.before(i).1, *weight * term, row);
+            }
+            add_scaled(&mut right, *scaled, row);
         }
         let mean = normal.diagonal().sum::<f64>() / count as f64;
         normal.lift(RIDGE * mean);

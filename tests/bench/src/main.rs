@@ -89,8 +89,8 @@ const ALL: [(&str, &str, Benchmark); 17] = [
         paused::run,
     ),
     (
-        "suggest",
-        "a suggestion after many trials: native, sandboxed, and Optuna's",
+        suggest::NAME,
+        "a suggestion after many trials: native, sandboxed, and Optuna's (`suggest SEARCHER` for one)",
         suggest::run,
     ),
     (
@@ -143,6 +143,11 @@ fn main() -> Result<ExitCode> {
             let trials = trials.parse().context("the number of trials")?;
             println!("{}", machine::describe());
             let holds = soak::of(&Stage::new()?, trials)?;
+            return Ok(exit(holds));
+        }
+        [suggest::NAME, searcher] => {
+            println!("{}", machine::describe());
+            let holds = suggest::of(&Stage::new()?, searcher)?;
             return Ok(exit(holds));
         }
         [name] => ALL

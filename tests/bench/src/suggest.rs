@@ -22,6 +22,8 @@ use crate::python::Python;
 use crate::show;
 use crate::stage::Stage;
 
+/// The benchmark of all searchers; with the name of one behind it, of that.
+pub(crate) const NAME: &str = "suggest";
 /// The same measurement of Optuna's samplers.
 const OPTUNA: &str = include_str!("suggest.py");
 /// Suggestions of which the middle one counts.
@@ -119,8 +121,20 @@ impl Side for SearcherInstance {
     }
 }
 
-/// Prints the times.
+/// Prints the times of all.
 pub(crate) fn run(stage: &Stage) -> Result<bool> {
+    print(stage, |_| true)
+}
+
+/// Prints the times of one searcher.
+pub(crate) fn of(stage: &Stage, searcher: &str) -> Result<bool> {
+    if SIZES.iter().all(|(name, ..)| *name != searcher) {
+        bail!("no rows of a searcher `{searcher}`");
+    }
+    print(stage, |name| name == searcher)
+}
+
+fn print(stage: &Stage, chosen: impl Fn(&str) -> bool) -> Result<bool> {
     let python = Python::named("Optuna");
     let mut table = show::table(&[
         "a suggestion and its result",
@@ -133,7 +147,7 @@ pub(crate) fn run(stage: &Stage) -> Result<bool> {
         "Optuna / sandbox",
     ]);
     let mut same = true;
-    for (name, dims, trials, with_optuna) in SIZES {
+    for (name, dims, trials, with_optuna) in SIZES.into_iter().filter(|size| chosen(size.0)) {
         let times = times(stage, name, dims, trials)
             .with_context(|| format!("{name}, {dims} dimensions, {trials} trials"))?;
         same &= times.equal;

@@ -15,7 +15,7 @@ pub use settings::default_population;
 
 use rates::LearningRates;
 use settings::Settings;
-use square::Square;
+use square::{LANES, Square};
 use tune_space::Stream;
 
 /// The step size is kept below: farther than this everything is out of bounds.
@@ -167,6 +167,54 @@ impl Cma {
     #[must_use]
     pub fn standard(&self, x: &[f64]) -> Vec<f64> {
         self.whitened(&self.steps_to(x))
+    }
+
+    /// [`Self::standard`] of many points, equal bit for bit: one after the other, each of as many numbers as there are
+    /// dimensions.
+    #[must_use]
+    pub fn standard_of_all<'a>(&self, points: impl IntoIterator<Item = &'a [f64]>) -> Vec<f64> {
+        let n = self.mean.len();
+        let mut rows: Vec<f64> = Vec::new();
+        for x in points {
+            let steps = x.iter().zip(&self.mean).zip(&self.widths);
+            rows.extend(steps.map(|((x, m), w)| (x - m) / (self.sigma * w)));
+        }
+        match &self.shape {
+            Shape::Separable(variances) => {
+                for row in rows.chunks_exact_mut(n.max(1)) {
+                    let steps = row.iter_mut().zip(variances);
+                    steps.for_each(|(y, v)| *y /= v.sqrt());
+                }
+            }
+            Shape::Full {
+                axes: (lengths, vectors),
+                ..
+            } => {
+                let transposed = vectors.transposed();
+                let mut lanes = vec![[0.0; LANES]; n];
+                let mut turned = Vec::with_capacity(n);
+                for block in rows.chunks_mut(LANES * n.max(1)) {
+                    for (i, lanes) in lanes.iter_mut().enumerate() {
+                        for (k, y) in lanes.iter_mut().enumerate() {
+                            *y = block.get(k * n + i).copied().unwrap_or(0.0);
+                        }
+                    }
+                    vectors.times_lanes(&lanes, &mut turned);
+                    for (turned, length) in turned.iter_mut().zip(lengths) {
+                        turned.iter_mut().for_each(|y| *y /= length);
+                    }
+                    transposed.times_lanes(&turned, &mut lanes);
+                    for (i, lanes) in lanes.iter().enumerate() {
+                        for (k, y) in lanes.iter().enumerate() {
+                            if let Some(slot) = block.get_mut(k * n + i) {
+                                *slot = *y;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        rows
     }
 
     /// The way from the mean, in widths.

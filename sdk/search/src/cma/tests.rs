@@ -245,3 +245,26 @@ fn it_is_spent_when_it_has_converged_and_never_before() {
     }
     panic!("it never ends");
 }
+
+#[test]
+fn many_points_at_once_are_what_each_is_to_the_last_bit() {
+    let mut stream = Stream::new(8);
+    for (n, separable) in [(1, false), (3, false), (10, false), (4, true)] {
+        let form = Form {
+            population: 8,
+            separable,
+            active: true,
+            adapts_rates: false,
+        };
+        let mut cma = Cma::new(vec![0.4; n], 0.3, form);
+        for _ in 0..6 {
+            let draw = |x| Point { x, is_late: false };
+            let drawn: Vec<Point> = (0..8).map(|_| draw(cma.draw(&mut stream))).collect();
+            cma.update(&drawn);
+        }
+        let points: Vec<Vec<f64>> = (0..21).map(|_| cma.draw(&mut stream)).collect();
+        let all = cma.standard_of_all(points.iter().map(Vec::as_slice));
+        let each: Vec<f64> = points.iter().flat_map(|x| cma.standard(x)).collect();
+        assert_eq!(all, each, "{n}");
+    }
+}

@@ -62,14 +62,17 @@ impl Archive {
             categories: categories.to_vec(),
         };
         let (terms, counted) = frame.terms(self.0.len())?;
-        let rows: Vec<Row> = (self.0.iter())
-            .map(|(_, place, rank)| (frame.row(place), *rank))
-            .collect();
         let counted = counted.max(COUNTED * cma.population());
-        let quadratic = fitted(terms, frame.numbers(), &nearest(&rows, &frame, counted))?;
+        let rows = frame.rows(self.0.iter().map(|(_, place, _)| place));
+        let ranks: Vec<Rank> = self.0.iter().map(|(.., rank)| *rank).collect();
+        let quadratic = fitted(
+            terms,
+            frame.numbers(),
+            &nearest(&rows, &ranks, &frame, counted),
+        )?;
         let has_seen = rows.len() >= (SEEN * cma.population()).min(KEPT);
         let checked = CHECKED.max((6 * known / 5).min(3 * cma.population() / 4));
-        let newest = rows.iter().rev().take(checked);
+        let newest = rows.iter().zip(&ranks).rev().take(checked);
         let pairs: Vec<(f64, Rank)> = newest
             .map(|(row, rank)| (quadratic.predict(row), *rank))
             .collect();
@@ -82,31 +85,38 @@ impl Archive {
 }
 
 /// Coordinates of a result, and what it came to.
-type Row = (Vec<f64>, Rank);
+type Row<'a> = (&'a [f64], Rank);
 
 /// The results that count, the best first.
-fn nearest<'a>(rows: &'a [Row], frame: &Frame, count: usize) -> Vec<&'a Row> {
-    let length = |(row, _): &Row| {
+fn nearest<'a>(rows: &'a Points, ranks: &[Rank], frame: &Frame, count: usize) -> Vec<Row<'a>> {
+    let length = |row: &[f64]| {
         let numbers = row.iter().take(frame.numbers());
         numbers.map(|x| x * x).sum::<f64>()
     };
-    let mut nearest: Vec<&Row> = rows.iter().collect();
-    // Stable, as the next one is: among equals the earlier one.
-    nearest.sort_by(|a, b| length(a).total_cmp(&length(b)));
-    nearest.truncate(count);
-    nearest.sort_by_key(|(_, rank)| *rank);
-    nearest
+    let all = rows.iter().zip(ranks).enumerate();
+    let mut all: Vec<(f64, usize, Row)> = all
+        .map(|(age, (row, rank))| (length(row), age, (row, *rank)))
+        .collect();
+    // Among equals the earlier one.
+    let by_length =
+        |a: &(f64, usize, Row), b: &(f64, usize, Row)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+    if count < all.len() {
+        all.select_nth_unstable_by(count, by_length);
+        all.truncate(count);
+    }
+    all.sort_unstable_by(|a, b| a.2.1.cmp(&b.2.1).then_with(|| by_length(a, b)));
+    all.into_iter().map(|(.., row)| row).collect()
 }
 
 /// A polynomial through results, the best first. None if none has a value.
-fn fitted(terms: Terms, numbers: usize, ranked: &[&Row]) -> Option<Quadratic> {
+fn fitted(terms: Terms, numbers: usize, ranked: &[Row]) -> Option<Quadratic> {
     let losses = ranked.iter().filter_map(|(_, rank)| rank.loss());
     let worst = losses.reduce(f64::max)?;
     let losses = ranked.iter().map(|(_, rank)| rank.loss().unwrap_or(worst));
     let last = ranked.len().saturating_sub(1).max(1) as f64;
     let weight = |place: usize| HEAVIEST + (1.0 - HEAVIEST) * (place as f64 / last);
     let weights: Vec<f64> = (0..ranked.len()).map(weight).collect();
-    let points: Points = ranked.iter().map(|(row, _)| row.as_slice()).collect();
+    let points: Points = ranked.iter().map(|(row, _)| *row).collect();
     Quadratic::fit(
         terms,
         numbers,
@@ -146,11 +156,33 @@ impl Frame {
 
     fn row(&self, place: &Place) -> Vec<f64> {
         let mut row = self.cma.standard(&place.x);
-        for (chosen, count) in place.chosen.iter().zip(&self.categories) {
-            // The first one is what the others are compared with.
-            row.extend((1..*count).map(|k| f64::from(u8::from(k == *chosen))));
-        }
+        row.extend(self.alternatives(place));
         row
+    }
+
+    /// [`Self::row`] of many.
+    fn rows<'a>(&self, places: impl Iterator<Item = &'a Place> + Clone) -> Points {
+        let numbers = places.clone().map(|place| place.x.as_slice());
+        let standard = self.cma.standard_of_all(numbers);
+        let others: usize = self.categories.iter().map(|k| k.saturating_sub(1)).sum();
+        let width = self.numbers() + others;
+        if others == 0 {
+            return Points::of(width, standard);
+        }
+        let mut standard = standard.chunks_exact(self.numbers().max(1));
+        let mut rows = Vec::new();
+        for place in places {
+            rows.extend(standard.next().unwrap_or_default());
+            rows.extend(self.alternatives(place));
+        }
+        Points::of(width, rows)
+    }
+
+    /// 1 for the alternative that is chosen; the first one is what the others are compared with.
+    fn alternatives(&self, place: &Place) -> impl Iterator<Item = f64> {
+        let choices = place.chosen.iter().zip(&self.categories);
+        choices
+            .flat_map(|(chosen, count)| (1..*count).map(move |k| f64::from(u8::from(k == *chosen))))
     }
 
     /// Which terms so many results are enough for, and how many results count.

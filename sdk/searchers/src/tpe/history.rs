@@ -28,14 +28,44 @@ pub(crate) struct History {
     ranked: Vec<(Rank, usize)>,
     /// Ranked ones that are not in the worst class.
     informative: usize,
+    running: usize,
 }
 
-/// Coordinates of both sets.
+/// The good and the bad ones.
 pub(crate) struct Split<'a> {
-    /// The best first.
-    pub(crate) good: Vec<&'a [f64]>,
-    /// In the order in which the trials were asked for.
-    pub(crate) bad: Vec<&'a [f64]>,
+    history: &'a History,
+    /// Places of the good ones, the best first, and ascending.
+    good: Vec<usize>,
+    ascending: Vec<usize>,
+    /// Running ones are bad.
+    liar: bool,
+}
+
+impl<'a> Split<'a> {
+    /// Coordinates of the good ones, the best first.
+    pub(crate) fn good(&self) -> impl Iterator<Item = &'a [f64]> {
+        let entries = self
+            .good
+            .iter()
+            .map(|place| self.history.entries.get(*place));
+        entries.flatten().map(|entry| entry.point.as_slice())
+    }
+
+    /// Coordinates of the bad ones, those that were asked for last first.
+    pub(crate) fn bad(&self) -> impl Iterator<Item = &'a [f64]> {
+        let entries = self.history.entries.iter().enumerate().rev();
+        let bad = entries.filter(|(place, entry)| {
+            let counts = entry.rank.is_some() || (self.liar && entry.running);
+            counts && self.ascending.binary_search(place).is_err()
+        });
+        bad.map(|(_, entry)| entry.point.as_slice())
+    }
+
+    /// How many are bad.
+    pub(crate) fn bad_count(&self) -> usize {
+        let running = if self.liar { self.history.running } else { 0 };
+        self.history.ranked.len() - self.good.len() + running
+    }
 }
 
 impl History {
@@ -49,11 +79,13 @@ impl History {
         match self.places.get(&trial).copied() {
             Some(place) => {
                 self.settle(place, None);
+                self.running += 1;
                 if let Some(slot) = self.entries.get_mut(place) {
                     *slot = entry;
                 }
             }
             None => {
+                self.running += 1;
                 self.places.insert(trial, self.entries.len());
                 self.entries.push(entry);
             }
@@ -81,7 +113,7 @@ impl History {
         let Some(entry) = self.entries.get_mut(place) else {
             return;
         };
-        entry.running = false;
+        self.running -= usize::from(std::mem::take(&mut entry.running));
         if let Some(old) = entry.rank.take()
             && let Ok(at) = search(&self.ranked, old, place)
         {
@@ -109,20 +141,14 @@ impl History {
             .min(MAX_GOOD)
             .min(self.informative);
         let best = self.ranked.iter().take(good).map(|(_, place)| *place);
-        let mut places: Vec<usize> = best.clone().collect();
-        places.sort_unstable();
-        let mut places = places.into_iter().peekable();
-        let mut bad = Vec::with_capacity(self.entries.len());
-        for (place, entry) in self.entries.iter().enumerate() {
-            let is_good = places.next_if_eq(&place).is_some();
-            if !is_good && (entry.rank.is_some() || (liar && entry.running)) {
-                bad.push(entry.point.as_slice());
-            }
-        }
-        let point = |place: usize| self.entries.get(place).map(|entry| entry.point.as_slice());
+        let good: Vec<usize> = best.collect();
+        let mut ascending = good.clone();
+        ascending.sort_unstable();
         Split {
-            good: best.filter_map(point).collect(),
-            bad,
+            history: self,
+            good,
+            ascending,
+            liar,
         }
     }
 }
@@ -165,6 +191,18 @@ mod tests {
         judge().ended(Ending::Finished, Some(&report(accuracy, 1.0, 0.0)))
     }
 
+    fn good<'a>(split: &Split<'a>) -> Vec<&'a [f64]> {
+        split.good().collect()
+    }
+
+    /// The oldest first.
+    fn bad<'a>(split: &Split<'a>) -> Vec<&'a [f64]> {
+        let mut bad: Vec<&[f64]> = split.bad().collect();
+        assert_eq!(bad.len(), split.bad_count());
+        bad.reverse();
+        bad
+    }
+
     #[test]
     fn the_good_set_is_a_tenth_rounded_up_and_never_above_25() {
         let mut h = History::default();
@@ -172,11 +210,11 @@ mod tests {
         for i in 0..400_u32 {
             h.ask(i, vec![f64::from(i)]);
             h.tell(i, finished(f64::from(i)));
-            sizes.push(h.split(0.1, true).good.len());
+            sizes.push(good(&h.split(0.1, true)).len());
         }
         assert_eq!([sizes[0], sizes[9], sizes[10], sizes[99]], [1, 1, 2, 10]);
         assert_eq!([sizes[240], sizes[250], sizes[399]], [25, 25, 25]);
-        let good = h.split(0.1, true).good;
+        let good = good(&h.split(0.1, true));
         assert_eq!((good[0], good[24]), (&[399.0][..], &[375.0][..]));
     }
 
@@ -189,9 +227,9 @@ mod tests {
         h.tell(1, finished(0.5));
         h.tell(2, finished(0.5));
         let split = h.split(0.5, true);
-        assert_eq!(split.good, [[1.0]]);
-        assert_eq!(split.bad, [[0.0], [2.0], [3.0]]);
-        assert_eq!(h.split(0.5, false).bad, [[2.0]]);
+        assert_eq!(good(&split), [[1.0]]);
+        assert_eq!(bad(&split), [[0.0], [2.0], [3.0]]);
+        assert_eq!(bad(&h.split(0.5, false)), [[2.0]]);
     }
 
     #[test]
@@ -202,19 +240,19 @@ mod tests {
         }
         h.tell(0, Some(judge().paused(&report(0.9, 1.0, 0.0))));
         h.tell(1, Some(judge().paused(&report(0.1, 3.0, 0.0))));
-        assert_eq!(h.split(0.1, true).good, [[1.0]]);
+        assert_eq!(good(&h.split(0.1, true)), [[1.0]]);
         h.tell(0, Some(judge().paused(&report(0.9, 9.0, 0.0))));
-        assert_eq!(h.split(0.1, true).good, [[0.0]]);
+        assert_eq!(good(&h.split(0.1, true)), [[0.0]]);
         h.tell(0, Some(Rank::WORST));
         h.tell(2, Some(Rank::WORST));
         assert_eq!(h.informative(), 1);
         let split = h.split(1.0, true);
-        assert_eq!(
-            (split.good, split.bad),
-            (vec![&[1.0][..]], vec![&[0.0][..], &[2.0]])
-        );
-        // Asked for again: its old result is void.
+        assert_eq!(good(&split), [[1.0]]);
+        assert_eq!(bad(&split), [[0.0], [2.0]]);
+        // Asked for again, twice: its old result is void.
         h.ask(1, vec![7.0]);
+        h.ask(1, vec![8.0]);
         assert_eq!(h.informative(), 0);
+        assert_eq!(bad(&h.split(1.0, true)), [[0.0], [8.0], [2.0]]);
     }
 }

@@ -9,15 +9,18 @@ const FULL_WEIGHT: usize = 25;
 const MAX_CLIP: usize = 100;
 /// 2^64 divided by the golden ratio: odd, so that distinct places have distinct lots.
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+/// The place of no centre.
+const NONE: u32 = u32::MAX;
 /// Half a standard normal beyond it has a mass below the precision of 1.
 const WHOLE: f64 = 8.3;
 
-/// Weights of `n` observations, the oldest first: a ramp from 1/n to 1, then 1 for the newest 25.
-pub(crate) fn ramp(n: usize) -> Vec<f64> {
+/// Weights of the newest ones of `n` observations, the oldest first: a ramp from 1/n to 1, then 1 for the
+/// newest 25.
+pub(crate) fn ramp(n: usize, newest: usize) -> Vec<f64> {
     let old = n.saturating_sub(FULL_WEIGHT);
     let first = 1.0 / n.max(1) as f64;
     let slope = (1.0 - first) / old.saturating_sub(1).max(1) as f64;
-    (0..n)
+    (n.saturating_sub(newest)..n)
         .map(|i| {
             if i < old {
                 first + slope * i as f64
@@ -56,30 +59,39 @@ pub(crate) fn bandwidths(centres: &[f64], narrowest: f64, salt: u64) -> Vec<f64>
     if let [centre] = centres {
         return vec![centre.max(1.0 - centre).clamp(narrowest, 1.0)];
     }
+    let centre = |place: u32| centres.get(place as usize).copied().unwrap_or(0.0);
+    let lot = |place: u32| (u64::from(place) ^ salt).wrapping_mul(MIX);
+    let is_before = |a: u32, b: u32| {
+        let order = centre(a).total_cmp(&centre(b));
+        order.then_with(|| lot(a).cmp(&lot(b))).is_lt()
+    };
     let cells = (1.0 / narrowest) as usize + 2;
-    let mut ends: Vec<Option<(Member, Member)>> = vec![None; cells];
-    for (place, centre) in centres.iter().enumerate() {
-        let lot = (place as u64 ^ salt).wrapping_mul(MIX);
-        let member = Member(*centre, lot, place);
+    // Places of the first and the last one of each cell.
+    let mut ends = vec![[NONE; 2]; cells];
+    for (place, centre) in (0..).zip(centres) {
         let cell = ((centre * cells as f64) as usize).min(cells - 1);
-        if let Some(ends) = ends.get_mut(cell) {
-            let (first, last) = ends.get_or_insert((member, member));
-            if member.is_before(first) {
-                *first = member;
+        if let Some([first, last]) = ends.get_mut(cell) {
+            if *first == NONE || is_before(place, *first) {
+                *first = place;
             }
-            if last.is_before(&member) {
-                *last = member;
+            if *last == NONE || is_before(*last, place) {
+                *last = place;
             }
         }
     }
-    let mut sigmas = vec![narrowest; centres.len()];
-    let mut left: Option<Member> = None;
-    for (first, last) in ends.into_iter().flatten() {
+    // One more comes behind them, which is not to move them all.
+    let mut sigmas = Vec::with_capacity(centres.len() + 1);
+    sigmas.resize(centres.len(), narrowest);
+    let mut left = None;
+    for [first, last] in ends.into_iter().filter(|[first, _]| *first != NONE) {
         if let Some(left) = left.replace(last) {
-            let gap = (first.0 - left.0).min(1.0);
-            for place in [left.2, first.2] {
-                if let Some(sigma) = sigmas.get_mut(place) {
-                    *sigma = sigma.max(gap);
+            let gap = centre(first) - centre(left);
+            for place in [left, first] {
+                // Not `f64::max`, which is a call in the sandbox.
+                if let Some(sigma) = sigmas.get_mut(place as usize)
+                    && gap > *sigma
+                {
+                    *sigma = gap;
                 }
             }
         }
@@ -87,31 +99,37 @@ pub(crate) fn bandwidths(centres: &[f64], narrowest: f64, salt: u64) -> Vec<f64>
     sigmas
 }
 
-/// A centre, its lot among equal ones, and its place.
-#[derive(Clone, Copy)]
-struct Member(f64, u64, usize);
+/// The masses of a normal distribution below 0 and above 1.
+#[inline]
+fn outside(mean: f64, sigma: f64) -> (f64, f64) {
+    let beyond = |distance: f64| {
+        if distance > WHOLE * sigma {
+            0.0
+        } else {
+            normal::cdf(-distance / sigma)
+        }
+    };
+    (beyond(mean), beyond(1.0 - mean))
+}
 
-impl Member {
-    fn is_before(&self, other: &Self) -> bool {
-        let order = self.0.total_cmp(&other.0);
-        order.then_with(|| self.1.cmp(&other.1)).is_lt()
-    }
+/// All of a normal distribution is on [0, 1], as far as the precision of 1 can tell.
+#[inline]
+pub(crate) fn is_inside(mean: f64, sigma: f64) -> bool {
+    let reach = WHOLE * sigma;
+    mean > reach && 1.0 - mean > reach
 }
 
 /// Logarithm of the mass on [0, 1] of a normal distribution whose mean lies there.
 pub(crate) fn log_inside(mean: f64, sigma: f64) -> f64 {
-    let (a, b) = (-mean / sigma, (1.0 - mean) / sigma);
-    if a < -WHOLE && b > WHOLE {
-        return 0.0;
-    }
-    libm::log1p(-(normal::cdf(a) + normal::cdf(-b)))
+    let (below, above) = outside(mean, sigma);
+    libm::log1p(-(below + above))
 }
 
 /// The point of the truncated normal distribution on [0, 1] below which a share `u` lies.
 pub(crate) fn truncated_quantile(mean: f64, sigma: f64, u: f64) -> f64 {
-    let low = normal::cdf(-mean / sigma);
-    let high = normal::cdf((1.0 - mean) / sigma);
-    (mean + sigma * normal::quantile(low + u * (high - low))).clamp(0.0, 1.0)
+    let (below, above) = outside(mean, sigma);
+    let share = below + u * (1.0 - above - below);
+    (mean + sigma * normal::quantile(share)).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]
@@ -120,10 +138,11 @@ mod tests {
 
     #[test]
     fn weights_are_equal_up_to_25_and_then_ramp_up_from_one_nth() {
-        assert_eq!(ramp(0), [0.0; 0]);
-        assert_eq!(ramp(25), [1.0; 25]);
-        assert_eq!(ramp(26)[..2], [1.0 / 26.0, 1.0]);
-        let w = ramp(30);
+        assert_eq!(ramp(0, 0), [0.0; 0]);
+        assert_eq!(ramp(25, 25), [1.0; 25]);
+        assert_eq!(ramp(26, 26)[..2], [1.0 / 26.0, 1.0]);
+        assert_eq!(ramp(30, 28), ramp(30, 30)[2..]);
+        let w = ramp(30, 30);
         let old = [
             1.0 / 30.0,
             0.275,

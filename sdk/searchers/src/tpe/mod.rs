@@ -22,7 +22,7 @@ mod parzen;
 use blocks::Block;
 use history::History;
 use pair::{Pair, View};
-use parzen::{Axis, Coordinate};
+use parzen::{Axis, Coordinate, Mixture};
 use tune_plugin::{
     Config, Domain, Failure, Observation, OptionError, Outcome, Proposal, Report, Searcher, Setup,
     Space, Stream, Suggestion, TrialId, TrialState, Used, Value,
@@ -249,18 +249,20 @@ impl Tpe {
     fn choose(&mut self, part: &Space, block: &Block, pair: &Pair, config: Config) -> Config {
         let counted = self.used.as_ref().is_some_and(Used::remembers);
         let alone = self.blocks.len() == 1 && counted;
-        let mut best: Option<(bool, f64, Vec<f64>, Vec<Value>)> = None;
+        let mut best: Option<Candidate> = None;
         let candidates = self.options.n_ei_candidates;
+        // Their memory is used again for the next candidate.
+        let (mut next, mut coordinates, mut logs) = (Candidate::default(), Vec::new(), Vec::new());
         for step in 0..candidates {
-            let mut raw = pair.good.sample(&mut self.stream);
+            pair.good.sample(&mut self.stream, &mut next.draw);
             if step >= candidates - candidates / 3
-                && let Some((_, _, best, _)) = &best
+                && let Some(best) = &best
             {
-                pull(&mut raw, best, block, &mut self.stream);
+                pull(&mut next.draw, &best.draw, block, &mut self.stream);
             }
-            let mut values = Vec::with_capacity(block.len());
-            let mut coordinates = Vec::with_capacity(block.len());
-            for ((place, axis), u) in block.iter().zip(&raw) {
+            next.values.clear();
+            coordinates.clear();
+            for ((place, axis), u) in block.iter().zip(&next.draw) {
                 let (Some(whole), Some(narrow)) = (
                     self.space.parameters().get(*place),
                     part.parameters().get(*place),
@@ -272,18 +274,18 @@ impl Tpe {
                     value = narrow.domain.sample(&mut self.stream);
                 }
                 coordinates.push(coordinate(&whole.domain, *axis, &value));
-                values.push(value);
+                next.values.push(value);
             }
-            let score = pair.good.log_density(&coordinates) - pair.bad.log_density(&coordinates);
-            let is_new = !alone || self.is_new(&self.with(&config, block, &values));
-            let better = |(old_new, old, ..): &(bool, f64, Vec<f64>, Vec<Value>)| {
-                (is_new, score).partial_cmp(&(*old_new, *old)) == Some(std::cmp::Ordering::Greater)
-            };
-            if best.as_ref().is_none_or(better) {
-                best = Some((is_new, score, raw, values));
+            let mut log = |mixture: &Mixture| mixture.log_density(&coordinates, &mut logs);
+            next.score = log(&pair.good) - log(&pair.bad);
+            next.is_new = !alone || self.is_new(&self.with(&config, block, &next.values));
+            match &mut best {
+                Some(best) if next.is_better(best) => std::mem::swap(best, &mut next),
+                Some(_) => {}
+                None => best = Some(std::mem::take(&mut next)),
             }
         }
-        let values = best.map_or_else(Vec::new, |(.., values)| values);
+        let values = best.map_or_else(Vec::new, |best| best.values);
         self.with(&config, block, &values)
     }
 
@@ -307,6 +309,25 @@ impl Tpe {
         let parameters = self.space.parameters().iter();
         let all = parameters.zip(self.space.values(config));
         all.map(|one| at(one).unwrap_or(f64::NAN)).collect()
+    }
+}
+
+/// Values of a block that may be suggested.
+#[derive(Default)]
+struct Candidate {
+    /// Coordinates as they were drawn.
+    draw: Vec<f64>,
+    values: Vec<Value>,
+    /// No trial has them, as far as that counts.
+    is_new: bool,
+    /// The logarithm of how much likelier they are among good trials than among bad ones.
+    score: f64,
+}
+
+impl Candidate {
+    fn is_better(&self, other: &Self) -> bool {
+        let order = (self.is_new, self.score).partial_cmp(&(other.is_new, other.score));
+        order == Some(std::cmp::Ordering::Greater)
     }
 }
 

@@ -30,66 +30,75 @@ pub(crate) struct Pair {
 impl Pair {
     pub(crate) fn fit(block: &Block, split: &Split, view: View, stream: &mut Stream) -> Self {
         // Only trials in which the block was active tell something of it.
-        let knows = |row: &&&[f64]| {
+        let knows = |row: &&[f64]| {
             block
                 .iter()
                 .all(|(place, _)| row.get(*place).is_some_and(|x| !x.is_nan()))
         };
-        let good: Vec<&[f64]> = split.good.iter().filter(knows).copied().collect();
-        let bad: Vec<&[f64]> = split.bad.iter().filter(knows).copied().collect();
+        let good: Vec<&[f64]> = split.good().filter(knows).collect();
+        let mut asked = 0;
+        let newest = split.bad().inspect(|_| asked += 1).filter(knows);
+        let mut bad: Vec<&[f64]> = newest.take(MAX_BAD).collect();
+        bad.reverse();
+        // Older ones are only counted, and not asked.
+        let known = bad.len() + split.bad_count() - asked;
         let (weights, narrowest) = match view {
             View::Near => (
                 kernel::by_rank(good.len()),
-                kernel::narrowest((good.len() + bad.len()) / 2),
+                kernel::narrowest((good.len() + known) / 2),
             ),
             View::Far => (vec![1.0; good.len()], kernel::narrowest(good.len())),
         };
-        let old = bad.len().saturating_sub(MAX_BAD);
-        let newest = bad.get(old..).unwrap_or_default();
-        let mut ramp = kernel::ramp(bad.len());
-        let ramp = ramp.split_off(old);
+        let ramp = kernel::ramp(known, bad.len());
         Self {
             good: Mixture::fit(block, &good, weights, narrowest, stream),
-            bad: Mixture::fit(block, newest, ramp, kernel::narrowest(bad.len()), stream),
+            bad: Mixture::fit(block, &bad, ramp, kernel::narrowest(known), stream),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::history::History;
     use super::super::parzen::{Axis, Coordinate};
     use super::*;
+    use crate::told::rank;
 
-    /// The density of the good set at a distance from its only trial, among so many bad ones.
-    fn beside(known: usize, view: View) -> f64 {
-        let good = [0.5];
-        let bad: Vec<[f64; 1]> = (1..known).map(|i| [i as f64 / known as f64]).collect();
-        let split = Split {
-            good: vec![&good],
-            bad: bad.iter().map(|row| &row[..]).collect(),
-        };
-        let pair = Pair::fit(&vec![(0, Axis::Number)], &split, view, &mut Stream::new(1));
-        pair.good.log_density(&[Coordinate::Cell(0.6, 0.6)])
+    /// The models of these results of one number, the best first; the good ones are good.
+    fn fit(good: &[f64], bad: &[f64], view: View) -> Pair {
+        let mut history = History::default();
+        for (loss, x) in good.iter().chain(bad).enumerate() {
+            history.add(vec![*x], rank(Some(loss as f64)));
+        }
+        let share = (good.len() as f64 - 0.5) / (good.len() + bad.len()) as f64;
+        let split = history.split(share, true);
+        Pair::fit(&vec![(0, Axis::Number)], &split, view, &mut Stream::new(1))
+    }
+
+    /// The logarithm of the density of the good set.
+    fn log_density(pair: &Pair, x: f64) -> f64 {
+        pair.good
+            .log_density(&[Coordinate::Cell(x, x)], &mut Vec::new())
+    }
+
+    /// Numbers from one place on, up to another, on an even grid.
+    fn grid(from: usize, to: usize) -> Vec<f64> {
+        (from..to).map(|i| i as f64 / to as f64).collect()
     }
 
     #[test]
     fn a_lone_good_trial_is_as_wide_as_its_gap_however_many_are_known() {
         // One kernel has the gaps to the ends of the range, which are above every bound.
+        let beside = |known, view| log_density(&fit(&[0.5], &grid(1, known), view), 0.6);
         assert_eq!(beside(10, View::Near), beside(300, View::Far));
     }
 
     #[test]
     fn near_kernels_get_narrower_with_all_trials_and_far_ones_with_the_good_ones() {
         // Four equal good trials: gaps of 0 but for the ends, so that the bound decides.
-        let at = |known: usize, view: View| {
-            let good = [[0.5]; 4];
-            let bad: Vec<[f64; 1]> = (4..known).map(|i| [i as f64 / known as f64]).collect();
-            let split = Split {
-                good: good.iter().map(|row| &row[..]).collect(),
-                bad: bad.iter().map(|row| &row[..]).collect(),
-            };
-            let pair = Pair::fit(&vec![(0, Axis::Number)], &split, view, &mut Stream::new(1));
-            libm::exp(pair.good.log_density(&[Coordinate::Cell(0.5, 0.5)]))
+        let at = |known, view| {
+            let pair = fit(&[0.5; 4], &grid(4, known), view);
+            libm::exp(log_density(&pair, 0.5))
         };
         assert_eq!(at(40, View::Far), at(160, View::Far));
         // 1 / 6 wide with 4 good trials; 1 / 22 with 40 known ones, 1 / 82 with 160.
@@ -99,17 +108,24 @@ mod tests {
 
     #[test]
     fn the_better_a_good_trial_the_likelier_it_is_near_it() {
-        let good = [[0.25], [0.75]];
-        let split = Split {
-            good: good.iter().map(|row| &row[..]).collect(),
-            bad: Vec::new(),
-        };
         let ratio = |view: View| {
-            let pair = Pair::fit(&vec![(0, Axis::Number)], &split, view, &mut Stream::new(1));
-            let at = |x: f64| pair.good.log_density(&[Coordinate::Cell(x, x)]);
-            at(0.25) - at(0.75)
+            let pair = fit(&[0.25, 0.75], &[], view);
+            log_density(&pair, 0.25) - log_density(&pair, 0.75)
         };
         assert!(ratio(View::Near) > 0.1);
         assert!(ratio(View::Far).abs() < 1e-12);
+    }
+
+    #[test]
+    fn of_the_bad_trials_the_newest_thousand_are_modelled_and_the_others_only_counted() {
+        let density = |oldest: f64, more: usize| {
+            let mut bad = vec![oldest; more];
+            bad.extend(grid(0, MAX_BAD));
+            let pair = fit(&[0.5], &bad, View::Far);
+            pair.bad
+                .log_density(&[Coordinate::Cell(0.25, 0.25)], &mut Vec::new())
+        };
+        assert_eq!(density(0.25, 500), density(0.9, 500));
+        assert_ne!(density(0.25, 0), density(0.25, 500));
     }
 }

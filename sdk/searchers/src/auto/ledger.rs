@@ -37,11 +37,6 @@ impl Ledger {
         }
     }
 
-    /// How results are judged.
-    pub(super) fn judge(&self) -> &Judge {
-        &self.judge
-    }
-
     /// Results with which a model can tell good from bad.
     pub(super) fn results(&self) -> usize {
         self.informative + self.waiting

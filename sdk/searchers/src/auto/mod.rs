@@ -2,21 +2,21 @@
 //! log, and hands over everything that is known when another one's time comes.
 //!
 //! Which one, when and why is the [`plan`]; what is handed over is in the [`ledger`]; how is in
-//! [`stage`]. It links the others: nothing is composed of several plugins.
+//! [`stage`]; whose turn it is where several search is in [`turns`]. It links the others: nothing is composed of several plugins.
 
 mod ledger;
-mod pair;
 mod plan;
 mod stage;
+mod turns;
 
 use ledger::Ledger;
-use plan::{Algorithm, Plan};
-use stage::Stage;
+use plan::Plan;
 use tune_plugin::{
     Config, Failure, Objective, Observation, OptionError, Outcome, Report, Searcher, Setup, Space,
     Stream, Suggestion, TrialId, TrialState, log,
 };
 use tune_search::Judge;
+use turns::Turns;
 
 /// Options of `auto`.
 #[tune_plugin::options]
@@ -39,8 +39,9 @@ pub struct Auto {
     ledger: Ledger,
     /// Each algorithm has a seed of its own.
     seeds: Stream,
-    algorithm: Algorithm,
-    stage: Box<dyn Stage>,
+    /// Stages of the plan that have begun.
+    begun: usize,
+    turns: Turns,
 }
 
 impl Searcher for Auto {
@@ -56,32 +57,34 @@ impl Searcher for Auto {
             metric: String::new(),
             maximize: false,
         };
-        let ledger = Ledger::new(Judge {
+        let judge = Judge {
             objective: setup.objectives.first().cloned().unwrap_or_else(nothing),
             constraints: setup.constraints.clone(),
             time_attr: setup.time_attr.clone(),
             failures_count: options.on_error == "worst",
-        });
+        };
+        let ledger = Ledger::new(judge.clone());
         let mut seeds = Stream::new(setup.seed);
         let setup = Setup {
             seed: seeds.u64(),
             ..setup.clone()
         };
-        let algorithm = plan.at(0);
+        let mut turns = Turns::new(judge);
+        turns.join(stage::begin(plan.first(), &setup, &options, &ledger)?);
         Ok(Self {
-            stage: stage::begin(algorithm, &setup, &options, &ledger)?,
+            begun: 1,
+            turns,
             setup,
             options,
             plan,
             ledger,
             seeds,
-            algorithm,
         })
     }
 
     fn suggest(&mut self, trial: TrialId, pinned: &Config) -> Result<Suggestion, Failure> {
         self.hand_over()?;
-        let suggestion = self.stage.suggest(trial, pinned)?;
+        let suggestion = self.turns.suggest(trial, pinned)?;
         if let Suggestion::Configure(proposal) = &suggestion {
             self.ledger.ask(trial, proposal.config.clone());
         }
@@ -92,42 +95,46 @@ impl Searcher for Auto {
         if state == TrialState::Paused {
             self.ledger.pause(trial, report);
         }
-        self.stage.observe(trial, report, state);
+        self.turns.observe(trial, report, state);
     }
 
     fn complete(&mut self, trial: TrialId, outcome: &Outcome) {
         self.ledger.end(trial, outcome);
-        self.stage.complete(trial, outcome);
+        self.turns.complete(trial, outcome);
     }
 
     fn seed_with(&mut self, known: &[Observation]) {
         for observation in known {
             self.ledger.add(observation.clone());
         }
-        self.stage.seed_with(known);
+        self.turns.seed_with(known);
     }
 
     fn regret_bound(&mut self) -> Option<f64> {
-        self.stage.regret_bound()
+        self.turns.regret_bound()
     }
 }
 
 impl Auto {
-    /// Another algorithm takes over if it is its turn.
+    /// Others take over, or join, if it is their turn.
     fn hand_over(&mut self) -> Result<(), Failure> {
         let results = self.ledger.results();
-        let next = self.plan.at(results);
-        if next == self.algorithm {
-            return Ok(());
+        let (stages, begun) = self.plan.next(self.begun, results);
+        for stage in stages {
+            self.setup.seed = self.seeds.u64();
+            let new = stage::begin(stage.algorithm, &self.setup, &self.options, &self.ledger);
+            let new = new.map_err(|errors| {
+                let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
+                Failure::Other(messages.join("; "))
+            })?;
+            if stage.joins {
+                self.turns.join(new);
+            } else {
+                self.turns.replace(new);
+            }
+            log::info!("{stage} from here on: {results} results are known");
         }
-        self.setup.seed = self.seeds.u64();
-        let begun = stage::begin(next, &self.setup, &self.options, &self.ledger);
-        self.stage = begun.map_err(|errors| {
-            let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
-            Failure::Other(messages.join("; "))
-        })?;
-        log::info!("{} from here on: {results} results are known", next.name());
-        self.algorithm = next;
+        self.begun = begun;
         Ok(())
     }
 }

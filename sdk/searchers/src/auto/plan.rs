@@ -1,6 +1,8 @@
 //! Which algorithm searches when, and why: a pure function of the space and of the setup, so that a
 //! choice can be read, tested and repeated.
 
+use std::fmt;
+
 use tune_plugin::{Domain, Setup, Space};
 
 /// Results before a model is asked: as many as Optuna's samplers wait for.
@@ -8,10 +10,12 @@ pub(super) const STARTUP: usize = 10;
 /// A space of no more configurations is tried whole: after the start a model would have next to
 /// nothing left to choose from.
 const MAX_SMALL: u64 = 2 * STARTUP as u64;
+/// From so many results on a third one joins `gp` and `cmaes` in a long run.
+const LATE: usize = 250;
+/// A run of so many trials is not a long one: who came later had too little time.
+const MAX_SHORT: u32 = 500;
 /// With so many results a suggestion of `gp` costs as much as it ever may here.
-const MAX_GP_RESULTS: usize = 250;
-/// A run of so many trials is left to `gp` to its end: what would come after it had too little time.
-const MAX_GP_TRIALS: u32 = 500;
+const MAX_GP_RESULTS: usize = 1_000;
 /// Parameters up to which `gp` finds its way.
 const MAX_GP_PARAMETERS: usize = 50;
 
@@ -47,6 +51,15 @@ pub(super) struct Stage {
     pub(super) algorithm: Algorithm,
     /// Results that must be known.
     pub(super) from: usize,
+    /// In turns with who searched before, not in place of it.
+    pub(super) joins: bool,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let with = if self.joins { "in turns with " } else { "" };
+        write!(f, "{with}{}", self.algorithm.name())
+    }
 }
 
 /// Stages in their order, the first from the beginning on.
@@ -127,7 +140,7 @@ impl Plan {
             Gp
         };
         let model = (model, STARTUP);
-        if trials <= MAX_GP_TRIALS {
+        if trials <= MAX_SHORT {
             let why = format!("{trials} trials, few enough to model them all");
             return Self::new(&[start, model], why);
         }
@@ -145,13 +158,18 @@ impl Plan {
             (Cmaes, "mostly of real numbers")
         };
         let why = format!("{many} in a space {kind}");
-        Self::new(&[start, model, (later, MAX_GP_RESULTS)], why)
+        let mut plan = Self::new(&[start, model, (later, LATE), (later, MAX_GP_RESULTS)], why);
+        if let Some(stage) = plan.stages.iter_mut().find(|stage| stage.from == LATE) {
+            stage.joins = true;
+        }
+        plan
     }
 
     fn new(stages: &[(Algorithm, usize)], why: String) -> Self {
         let stage = |(algorithm, from): &(Algorithm, usize)| Stage {
             algorithm: *algorithm,
             from: *from,
+            joins: false,
         };
         Self {
             stages: stages.iter().map(stage).collect(),
@@ -159,10 +177,20 @@ impl Plan {
         }
     }
 
-    /// Who searches once so many results are known.
-    pub(super) fn at(&self, results: usize) -> Algorithm {
-        let begun = self.stages.iter().rev().find(|stage| stage.from <= results);
-        begun.map_or(Algorithm::Sobol, |stage| stage.algorithm)
+    /// The first one.
+    pub(super) fn first(&self) -> Algorithm {
+        let first = self.stages.first();
+        first.map_or(Algorithm::Sobol, |stage| stage.algorithm)
+    }
+
+    /// The stages that begin when so many results are known and `begun` have begun; those that would be replaced at
+    /// once are left out. And how many have begun then.
+    pub(super) fn next(&self, begun: usize, results: usize) -> (&[Stage], usize) {
+        let due = self.stages.iter().take_while(|stage| stage.from <= results);
+        let due = due.count().max(begun);
+        let new = self.stages.get(begun..due).unwrap_or_default();
+        let skipped = new.iter().rposition(|stage| !stage.joins).unwrap_or(0);
+        (new.get(skipped..).unwrap_or_default(), due)
     }
 
     /// One line for the log.
@@ -172,7 +200,7 @@ impl Plan {
             if stage.from > 0 {
                 line.push_str(&format!(", from {} results on ", stage.from));
             }
-            line.push_str(stage.algorithm.name());
+            line.push_str(&stage.to_string());
         }
         format!("{line}: {}", self.why)
     }
@@ -218,6 +246,10 @@ mod tests {
     }
 
     fn plan_of(space: Vec<Parameter>, metrics: usize, trials: Option<u32>) -> String {
+        plan(space, metrics, trials).describe()
+    }
+
+    fn plan(space: Vec<Parameter>, metrics: usize, trials: Option<u32>) -> Plan {
         let objective = |i: usize| Objective {
             metric: format!("m{i}"),
             maximize: true,
@@ -233,7 +265,7 @@ mod tests {
             seed: 0,
             options: String::new(),
         };
-        Plan::of(&Space::new(space).unwrap(), &setup).describe()
+        Plan::of(&Space::new(space).unwrap(), &setup)
     }
 
     #[test]
@@ -266,18 +298,18 @@ mod tests {
             ),
             (
                 said(vec![real(), real(), whole(9), whole(9)], 2_000),
-                "sobol, from 10 results on gp and cmaes in turns, from 250 results on cmaes: 2000 trials in a space \
-                 mostly of real numbers",
+                "sobol, from 10 results on gp and cmaes in turns, from 250 results on in turns with cmaes, from 1000 \
+                 results on cmaes: 2000 trials in a space mostly of real numbers",
             ),
             (
                 said(vec![real(), whole(9), whole(9)], 2_000),
-                "sobol, from 10 results on gp and cmaes in turns, from 250 results on tpe: 2000 trials in a space \
-                 mostly of whole numbers and steps",
+                "sobol, from 10 results on gp and cmaes in turns, from 250 results on in turns with tpe, from 1000 \
+                 results on tpe: 2000 trials in a space mostly of whole numbers and steps",
             ),
             (
                 said(vec![real(), real(), choice(3)], 2_000),
-                "sobol, from 10 results on gp and cmaes in turns, from 250 results on tpe: 2000 trials in a space of \
-                 choices too",
+                "sobol, from 10 results on gp and cmaes in turns, from 250 results on in turns with tpe, from 1000 \
+                 results on tpe: 2000 trials in a space of choices too",
             ),
             (
                 said(vec![real(); 60], 100),
@@ -287,6 +319,25 @@ mod tests {
         for (said, expected) in &cases {
             assert_eq!(said, expected);
         }
+    }
+
+    #[test]
+    fn what_would_be_replaced_at_once_does_not_begin() {
+        use Algorithm::{Cmaes, Pair, Sobol};
+        let plan = plan(parameters(vec![real(); 3]), 1, None);
+        let next = |begun, results| {
+            let (stages, count) = plan.next(begun, results);
+            let begin = stages.iter().map(|stage| (stage.algorithm, stage.joins));
+            (begin.collect::<Vec<_>>(), count)
+        };
+        assert_eq!((plan.first(), next(1, 9)), (Sobol, (vec![], 1)));
+        assert_eq!(next(1, 10), (vec![(Pair, false)], 2));
+        assert_eq!(next(1, 300), (vec![(Pair, false), (Cmaes, true)], 3));
+        assert_eq!(next(2, 250), (vec![(Cmaes, true)], 3));
+        assert_eq!(next(1, 4_000), (vec![(Cmaes, false)], 4));
+        assert_eq!(next(3, 1_000), (vec![(Cmaes, false)], 4));
+        // Results that count no more than before: a failed trial that was the newest of a rung.
+        assert_eq!(next(3, 240), (vec![], 3));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! An algorithm behind one face, whichever it is, and how it takes over from another one.
 
 use tune_plugin::{
-    Config, Failure, Observation, OptionError, Outcome, Report, Searcher, Setup, Suggestion,
-    TrialId, TrialState,
+    Config, Failure, Observation, OptionError, Outcome, Report, Searcher, Setup, Stream,
+    Suggestion, TrialId, TrialState,
 };
 
-use super::{Options, ledger::Ledger, pair::Pair, plan::Algorithm};
+use super::{Options, ledger::Ledger, plan::Algorithm};
 use crate::{Cmaes, GpSearch, Grid, SobolSearch, Tpe, cmaes, gp, grid, sobol, tpe};
 
 /// Results that are handed over at once, as many as a host does.
@@ -48,7 +48,7 @@ macro_rules! stage {
 
 stage!(Grid, SobolSearch, GpSearch, Tpe, Cmaes);
 
-/// Starts an algorithm with everything that is known.
+/// Starts an algorithm with everything that is known. Two that take turns are two.
 ///
 /// # Errors
 /// What it says of the setup.
@@ -57,7 +57,7 @@ pub(super) fn begin(
     setup: &Setup,
     options: &Options,
     ledger: &Ledger,
-) -> Result<Box<dyn Stage>, Vec<OptionError>> {
+) -> Result<Vec<Box<dyn Stage>>, Vec<OptionError>> {
     let (on_error, unique) = (options.on_error.clone(), options.unique);
     let gp = gp::Options {
         on_error: on_error.clone(),
@@ -69,35 +69,46 @@ pub(super) fn begin(
         unique,
         ..cmaes::Options::default()
     };
-    let mut stage: Box<dyn Stage> = match algorithm {
-        Algorithm::Grid => Box::new(Grid::init(setup, grid::Options::default())?),
-        Algorithm::Sobol => Box::new(SobolSearch::init(
+    let mut stages: Vec<Box<dyn Stage>> = match algorithm {
+        Algorithm::Grid => vec![Box::new(Grid::init(setup, grid::Options::default())?)],
+        Algorithm::Sobol => vec![Box::new(SobolSearch::init(
             setup,
             sobol::Options {
                 unique,
                 ..sobol::Options::default()
             },
-        )?),
-        Algorithm::Gp => Box::new(GpSearch::init(setup, gp)?),
-        Algorithm::Pair => Box::new(Pair::new(setup, gp, cmaes, ledger.judge().clone())?),
-        Algorithm::Tpe => Box::new(Tpe::init(
+        )?)],
+        Algorithm::Gp => vec![Box::new(GpSearch::init(setup, gp)?)],
+        Algorithm::Pair => {
+            let other = Setup {
+                seed: Stream::new(setup.seed).u64(),
+                ..setup.clone()
+            };
+            vec![
+                Box::new(GpSearch::init(setup, gp)?),
+                Box::new(Cmaes::init(&other, cmaes)?),
+            ]
+        }
+        Algorithm::Tpe => vec![Box::new(Tpe::init(
             setup,
             tpe::Options {
                 on_error,
                 unique,
                 ..tpe::Options::default()
             },
-        )?),
-        Algorithm::Cmaes => Box::new(Cmaes::init(setup, cmaes)?),
+        )?)],
+        Algorithm::Cmaes => vec![Box::new(Cmaes::init(setup, cmaes)?)],
     };
-    for known in ledger.ended().chunks(AT_ONCE) {
-        stage.seed_with(known);
-    }
-    for (trial, open) in ledger.open() {
-        stage.adopt(trial, &open.config);
-        if let Some(report) = &open.paused {
-            stage.observe(trial, report, TrialState::Paused);
+    for stage in &mut stages {
+        for known in ledger.ended().chunks(AT_ONCE) {
+            stage.seed_with(known);
+        }
+        for (trial, open) in ledger.open() {
+            stage.adopt(trial, &open.config);
+            if let Some(report) = &open.paused {
+                stage.observe(trial, report, TrialState::Paused);
+            }
         }
     }
-    Ok(stage)
+    Ok(stages)
 }

@@ -103,12 +103,12 @@ fn it_says_at_once_what_it_will_do_and_again_when_another_takes_over() {
     );
 }
 
-#[test]
-fn cmaes_goes_on_where_the_others_have_found_the_minimum() {
-    let mut auto = start(&[real("x"), real("y")], 600);
+/// Begins with so many results of random configurations.
+fn start_with(known: u32, trials: u32) -> Auto {
+    let mut auto = start(&[real("x"), real("y")], trials);
     let mut stream = Stream::new(1);
     let mut anywhere = || 10.0 * stream.unit() - 5.0;
-    let known: Vec<Observation> = (0..240)
+    let known: Vec<Observation> = (0..known)
         .map(|_| {
             let named = ["x", "y"].map(|name| (name.to_owned(), anywhere().into()));
             let config: Config = named.into_iter().collect();
@@ -120,6 +120,31 @@ fn cmaes_goes_on_where_the_others_have_found_the_minimum() {
         })
         .collect();
     auto.seed_with(&known);
+    auto
+}
+
+#[test]
+fn a_third_one_joins_late_and_nothing_that_is_known_is_lost() {
+    let mut auto = start_with(245, 600);
+    let mut best = f64::INFINITY;
+    for trial in 0..60 {
+        let loss = distance(&ask(&mut auto, trial).unwrap());
+        best = best.min(loss);
+        auto.complete(trial, &finished(loss));
+    }
+    assert!(best < 1e-3, "{best}");
+    assert_eq!(
+        said()[1..],
+        [
+            "gp and cmaes in turns from here on: 245 results are known",
+            "in turns with cmaes from here on: 250 results are known",
+        ]
+    );
+}
+
+#[test]
+fn cmaes_goes_on_where_the_others_have_found_the_minimum() {
+    let mut auto = start_with(990, 1_600);
     let mut best = f64::INFINITY;
     for trial in 0..110 {
         let config = ask(&mut auto, trial).unwrap();
@@ -134,12 +159,12 @@ fn cmaes_goes_on_where_the_others_have_found_the_minimum() {
         auto.complete(trial, &finished(loss));
     }
     assert!(best < 0.01, "{best}");
-    let turns = said();
     assert_eq!(
-        turns[1..],
+        said()[1..],
         [
-            "gp and cmaes in turns from here on: 240 results are known",
-            "cmaes from here on: 250 results are known",
+            "gp and cmaes in turns from here on: 990 results are known",
+            "in turns with cmaes from here on: 990 results are known",
+            "cmaes from here on: 1000 results are known",
         ]
     );
 }

@@ -134,6 +134,11 @@ impl History {
         self.informative
     }
 
+    /// Trials that have neither paused nor ended.
+    pub(crate) fn running(&self) -> usize {
+        self.running
+    }
+
     /// The best `min(ceil(share x n), 25)` of the `n` informative trials are good, all others bad,
     /// the running ones too if `liar`.
     pub(crate) fn split(&self, share: f64, liar: bool) -> Split<'_> {

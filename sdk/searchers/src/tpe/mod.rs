@@ -1,7 +1,7 @@
 //! The searcher `tpe`: the tree-structured Parzen estimator (Bergstra et al., 2011), multivariate,
 //! from the defaults of Optuna 5 on.
 //!
-//! In order of the calls: until `n_startup_trials` results are known, random draws. Then the trials
+//! In order of the calls: until `n_startup_trials` have results or run, random draws. Then the trials
 //! are split into a few good and many bad ones (`history`), a mixture of kernels is fitted to each
 //! set for every block of parameters (`blocks`, `pair`, `parzen`, `kernel`), candidates are drawn from
 //! the good one and refined, and the candidate is taken whose density is highest in the good one
@@ -53,7 +53,7 @@ pub struct Options {
     /// Count running trials as bad, so that others keep away from them.
     #[option(default = true)]
     pub constant_liar: bool,
-    /// Results before which configurations are drawn at random.
+    /// Trials with results or running ones before which configurations are drawn at random; half of them must have results.
     #[option(default = 10, minimum = 0, maximum = 100000)]
     pub n_startup_trials: u32,
     /// Candidates among which the most promising is suggested; the last third refines the best of the others.
@@ -123,7 +123,7 @@ impl Searcher for Tpe {
 
     fn suggest(&mut self, trial: TrialId, pinned: &Config) -> Result<Suggestion, Failure> {
         let part = self.space.pin(pinned)?;
-        let drawn = if self.history.informative() < self.options.n_startup_trials as usize {
+        let drawn = if self.is_starting() {
             self.draw(&part)
         } else {
             self.propose(&part)
@@ -182,6 +182,13 @@ impl Tpe {
             used.record(config);
         }
         self.history.ask(trial, self.point(config));
+    }
+
+    /// So many trials that have a result or run are drawn at random, and more as long as hardly half of them have one.
+    fn is_starting(&self) -> bool {
+        let first = self.options.n_startup_trials as usize;
+        let results = self.history.informative();
+        results + self.history.running() < first || results < first.div_ceil(2)
     }
 
     fn is_new(&self, config: &Config) -> bool {

@@ -235,6 +235,28 @@ fn a_space_of_one_point_is_exhausted_after_it_and_an_empty_one_too() {
 }
 
 #[test]
+fn eight_at_once_as_many_are_drawn_at_random_as_one_at_a_time() {
+    let space = [real("x", 0.0, 1.0, false)];
+    // The eleventh is modelled if it is another one than a random search has.
+    let is_modelled = |asked: TrialId, told: TrialId| {
+        let mut searches = ["{}", r#"{"n_startup_trials": 1000}"#].map(|o| start(&space, 3, o));
+        let next = searches.each_mut().map(|tpe| {
+            for trial in 0..asked {
+                ask(tpe, trial).unwrap();
+            }
+            for trial in 0..told {
+                tell(tpe, trial, f64::from(trial));
+            }
+            ask(tpe, asked).unwrap()
+        });
+        next[0] != next[1]
+    };
+    assert!(is_modelled(10, 10) && is_modelled(10, 5) && is_modelled(16, 8));
+    // Too few were asked for, or too few of them have a result.
+    assert!(!is_modelled(9, 9) && !is_modelled(10, 4) && !is_modelled(64, 4));
+}
+
+#[test]
 fn trials_that_are_all_nan_or_all_fail_leave_it_drawing() {
     let space = [real("x", 0.0, 1.0, false), choice("c", &["a", "b"])];
     for options in [

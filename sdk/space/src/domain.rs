@@ -63,15 +63,17 @@ impl Domain {
     #[must_use]
     pub fn from_unit(&self, u: f64) -> Value {
         let u = u.clamp(0.0, 1.0);
-        match (self, self.lattice()) {
-            (_, Some(lattice)) => self.value(lattice.at(u)).unwrap_or(Value::Boolean(false)),
-            (Self::Gaussian(g), None) => {
+        match self {
+            Self::Real(r) if r.step.is_none() => Value::Number(real_from_unit(r, u)),
+            Self::Gaussian(g) => {
                 let z = normal::quantile(u.clamp(OPEN_END, 1.0 - OPEN_END));
                 let x = g.mean + g.sd * z;
                 Value::Number(g.step.map_or(x, |step| Step::new(step).round(x)))
             }
-            (Self::Real(r), None) => Value::Number(real_from_unit(r, u)),
-            _ => Value::Boolean(false),
+            _ => {
+                let value = self.lattice().and_then(|lattice| self.value(lattice.at(u)));
+                value.unwrap_or(Value::Boolean(false))
+            }
         }
     }
 

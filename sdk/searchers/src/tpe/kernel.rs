@@ -9,6 +9,8 @@ const FULL_WEIGHT: usize = 25;
 const MAX_CLIP: usize = 100;
 /// 2^64 divided by the golden ratio: odd, so that distinct places have distinct lots.
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+/// 2^52: a number between 0 and 2^32 that is added to it is rounded to a whole one, which stands in its lowest bits.
+const ROUND: f64 = 4_503_599_627_370_496.0;
 /// The place of no centre.
 const NONE: u32 = u32::MAX;
 /// Half a standard normal beyond it has a mass below the precision of 1.
@@ -65,12 +67,13 @@ pub(crate) fn bandwidths(centres: &[f64], narrowest: f64, salt: u64) -> Vec<f64>
         let order = centre(a).total_cmp(&centre(b));
         order.then_with(|| lot(a).cmp(&lot(b))).is_lt()
     };
-    let cells = (1.0 / narrowest) as usize + 2;
+    let cells = (1.0 / narrowest).ceil() + 1.0;
     // Places of the first and the last one of each cell.
-    let mut ends = vec![[NONE; 2]; cells];
+    let mut ends = vec![[NONE; 2]; cells as usize + 1];
     for (place, centre) in (0..).zip(centres) {
-        let cell = ((centre * cells as f64) as usize).min(cells - 1);
-        if let Some([first, last]) = ends.get_mut(cell) {
+        // Rounded, by the bits: a conversion is many instructions in the sandbox.
+        let cell = (centre * cells + ROUND).to_bits() as u32;
+        if let Some([first, last]) = ends.get_mut(cell as usize) {
             if *first == NONE || is_before(place, *first) {
                 *first = place;
             }

@@ -2,7 +2,7 @@
 
 use crate::{
     cholesky::Cholesky,
-    packed::{Packed, TOGETHER, add_all_scaled, add_scaled, dot},
+    packed::{Packed, TOGETHER, add_all_scaled, dot},
     points::{Points, Standard},
 };
 
@@ -80,11 +80,14 @@ impl Quadratic {
         let weighted = weighted.map(|((point, value), w)| (point, w, w * standard.scaled(*value)));
         let weighted: Vec<(&[f64], &f64, f64)> = weighted.collect();
         let mut rows: [Vec<f64>; TOGETHER] = Default::default();
-        // So many points at once, so that what they are added to is read and written once for all of them.
-        let (groups, rest) = weighted.as_chunks::<TOGETHER>();
-        for group in groups {
-            for (row, (point, ..)) in rows.iter_mut().zip(group) {
+        // So many points at once, so that what they are added to is read and written once for all of them. A row that
+        // the last ones do not have is empty.
+        for group in weighted.chunks(TOGETHER) {
+            rows.iter_mut().for_each(Vec::clear);
+            let mut scaled = [0.0; TOGETHER];
+            for ((row, scaled), (point, _, value)) in rows.iter_mut().zip(&mut scaled).zip(group) {
                 terms.row(point, curved, row);
+                *scaled = *value;
             }
             let rows = rows.each_ref().map(Vec::as_slice);
             for i in 0..count {
@@ -94,15 +97,7 @@ impl Quadratic {
                 }
                 add_all_scaled(normal.before(i).1, shares, rows);
             }
-            add_all_scaled(&mut right, group.map(|(.., scaled)| scaled), rows);
-        }
-        let [row, ..] = &mut rows;
-        for (point, weight, scaled) in rest {
-            terms.row(point, curved, row);
-            for (i, term) in row.iter().enumerate() {
-                add_scaled(normal.before(i).1, *weight * term, row);
-            }
-            add_scaled(&mut right, *scaled, row);
+            add_all_scaled(&mut right, scaled, rows);
         }
         let mean = normal.diagonal().sum::<f64>() / count as f64;
         normal.lift(RIDGE * mean);

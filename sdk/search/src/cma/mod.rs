@@ -176,8 +176,7 @@ impl Cma {
         let n = self.mean.len();
         let mut rows: Vec<f64> = Vec::new();
         for x in points {
-            let steps = x.iter().zip(&self.mean).zip(&self.widths);
-            rows.extend(steps.map(|((x, m), w)| (x - m) / (self.sigma * w)));
+            rows.extend(self.steps(x));
         }
         match &self.shape {
             Shape::Separable(variances) => {
@@ -218,11 +217,13 @@ impl Cma {
     }
 
     /// The way from the mean, in widths.
+    fn steps(&self, x: &[f64]) -> impl Iterator<Item = f64> {
+        let places = x.iter().zip(&self.mean).zip(&self.widths);
+        places.map(|((x, m), w)| (x - m) / (self.sigma * w))
+    }
+
     fn steps_to(&self, x: &[f64]) -> Vec<f64> {
-        let mut y = differences(x, &self.mean);
-        let widths = y.iter_mut().zip(&self.widths);
-        widths.for_each(|(y, w)| *y /= self.sigma * w);
-        y
+        self.steps(x).collect()
     }
 
     /// Draws a point.

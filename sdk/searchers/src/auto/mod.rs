@@ -127,7 +127,7 @@ impl Auto {
                 let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
                 Failure::Other(messages.join("; "))
             })?;
-            if stage.joins {
+            if stage.joins() {
                 self.turns.join(new);
             } else {
                 self.turns.replace(new);

@@ -51,13 +51,18 @@ pub(super) struct Stage {
     pub(super) algorithm: Algorithm,
     /// Results that must be known.
     pub(super) from: usize,
+}
+
+impl Stage {
     /// In turns with who searched before, not in place of it.
-    pub(super) joins: bool,
+    pub(super) fn joins(self) -> bool {
+        self.from == LATE
+    }
 }
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let with = if self.joins { "in turns with " } else { "" };
+        let with = if self.joins() { "in turns with " } else { "" };
         write!(f, "{with}{}", self.algorithm.name())
     }
 }
@@ -158,18 +163,13 @@ impl Plan {
             (Cmaes, "mostly of real numbers")
         };
         let why = format!("{many} in a space {kind}");
-        let mut plan = Self::new(&[start, model, (later, LATE), (later, MAX_GP_RESULTS)], why);
-        if let Some(stage) = plan.stages.iter_mut().find(|stage| stage.from == LATE) {
-            stage.joins = true;
-        }
-        plan
+        Self::new(&[start, model, (later, LATE), (later, MAX_GP_RESULTS)], why)
     }
 
     fn new(stages: &[(Algorithm, usize)], why: String) -> Self {
         let stage = |(algorithm, from): &(Algorithm, usize)| Stage {
             algorithm: *algorithm,
             from: *from,
-            joins: false,
         };
         Self {
             stages: stages.iter().map(stage).collect(),
@@ -189,7 +189,7 @@ impl Plan {
         let due = self.stages.iter().take_while(|stage| stage.from <= results);
         let due = due.count().max(begun);
         let new = self.stages.get(begun..due).unwrap_or_default();
-        let skipped = new.iter().rposition(|stage| !stage.joins).unwrap_or(0);
+        let skipped = new.iter().rposition(|stage| !stage.joins()).unwrap_or(0);
         (new.get(skipped..).unwrap_or_default(), due)
     }
 
@@ -327,7 +327,7 @@ mod tests {
         let plan = plan(parameters(vec![real(); 3]), 1, None);
         let next = |begun, results| {
             let (stages, count) = plan.next(begun, results);
-            let begin = stages.iter().map(|stage| (stage.algorithm, stage.joins));
+            let begin = stages.iter().map(|stage| (stage.algorithm, stage.joins()));
             (begin.collect::<Vec<_>>(), count)
         };
         assert_eq!((plan.first(), next(1, 9)), (Sobol, (vec![], 1)));

@@ -184,7 +184,7 @@ impl Tpe {
         self.history.ask(trial, self.point(config));
     }
 
-    /// So many trials that have a result or run are drawn at random, and more as long as hardly half of them have one.
+    /// So many trials that have a result or run are drawn at random, and more while not even half as many have one.
     fn is_starting(&self) -> bool {
         let first = self.options.n_startup_trials as usize;
         let results = self.history.informative();

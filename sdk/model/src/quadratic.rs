@@ -115,9 +115,22 @@ impl Quadratic {
     /// The value at a point.
     #[must_use]
     pub fn predict(&self, point: &[f64]) -> f64 {
-        let mut row = Vec::with_capacity(self.coefficients.len());
-        self.terms.row(point, self.curved, &mut row);
-        self.standard.unscaled(dot(&row, &self.coefficients))
+        let (constant, rest) = self.coefficients.split_first().unwrap_or((&0.0, &[]));
+        let (linear, mut rest) = rest.split_at(point.len().min(rest.len()));
+        let mut sum = constant + dot(linear, point);
+        let curved = point.get(..self.curved).unwrap_or(point);
+        match self.terms {
+            Terms::Linear => {}
+            Terms::Squares => sum += curved.iter().zip(rest).map(|(x, c)| c * x * x).sum::<f64>(),
+            Terms::Pairs => {
+                for (i, x) in curved.iter().enumerate() {
+                    let (own, others) = rest.split_at((i + 1).min(rest.len()));
+                    sum += x * dot(own, curved);
+                    rest = others;
+                }
+            }
+        }
+        self.standard.unscaled(sum)
     }
 }
 

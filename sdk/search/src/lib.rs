@@ -19,7 +19,7 @@ mod judge;
 mod scramble;
 mod sobol;
 
-pub use cma::{Categories, Cma, Form, Point, default_population};
+pub use cma::{Categories, Cma, Form, Point, Whitening, default_population};
 pub use filler::{Filler, Points};
 pub use halton::Halton;
 pub use judge::{Judge, Rank};

@@ -2,6 +2,7 @@
 //! that those depend on may only take values under which they are active.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::{Config, Domain, Space, SpaceError, Value};
 
@@ -20,12 +21,16 @@ impl Space {
     /// # Errors
     /// A key that is no parameter, a value outside its domain, a parameter that cannot be active.
     pub fn pin(&self, pinned: &Config) -> Result<Self, SpaceError> {
-        self.check_names(pinned)?;
         let mut narrowed = self.clone();
+        if pinned.is_empty() {
+            return Ok(narrowed);
+        }
+        self.check_names(pinned)?;
+        let narrow = Arc::make_mut(&mut narrowed.parameters);
         // By parent: what its children need, and the first child that does.
         let mut needs: BTreeMap<&str, (Vec<Value>, &str)> = BTreeMap::new();
         // Children first, so that all needs of a parent are known when it is reached.
-        for (parameter, narrow) in self.parameters.iter().zip(&mut narrowed.parameters).rev() {
+        for (parameter, narrow) in self.parameters.iter().zip(narrow).rev() {
             let given = pinned.get(&parameter.name);
             let need = needs.get(parameter.name.as_str());
             if let Some(value) = given {

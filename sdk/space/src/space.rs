@@ -3,6 +3,7 @@
 //! derived values, which the host adds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::{Config, DomainError, Failure, OptionError, Parameter, Stream, Value};
 
@@ -61,11 +62,11 @@ pub enum SpaceError {
     Contradiction { name: String, child: String },
 }
 
-/// A validated space, parents before children.
+/// A validated space, parents before children. A clone costs next to nothing: what it holds is shared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Space {
-    pub(crate) parameters: Vec<Parameter>,
-    pub(crate) places: BTreeMap<String, usize>,
+    pub(crate) parameters: Arc<Vec<Parameter>>,
+    pub(crate) places: Arc<BTreeMap<String, usize>>,
 }
 
 impl Space {
@@ -78,8 +79,8 @@ impl Space {
             return Err(SpaceError::TooMany(parameters.len()));
         }
         let mut space = Self {
-            parameters: Vec::with_capacity(parameters.len()),
-            places: BTreeMap::new(),
+            parameters: Arc::new(Vec::with_capacity(parameters.len())),
+            places: Arc::default(),
         };
         for parameter in parameters {
             space.add(parameter)?;
@@ -122,8 +123,8 @@ impl Space {
                 });
             }
         }
-        self.places.insert(name.clone(), self.parameters.len());
-        self.parameters.push(parameter);
+        Arc::make_mut(&mut self.places).insert(name.clone(), self.parameters.len());
+        Arc::make_mut(&mut self.parameters).push(parameter);
         Ok(())
     }
 
@@ -154,7 +155,7 @@ impl Space {
     /// first; the configuration so far is handed in.
     pub fn resolve(&self, mut value: impl FnMut(&Parameter, &Config) -> Value) -> Config {
         let mut config = Config::new();
-        for parameter in &self.parameters {
+        for parameter in self.parameters.iter() {
             if parameter.is_active(&config) {
                 let value = value(parameter, &config);
                 config.insert(parameter.name.as_str(), value);
@@ -193,7 +194,7 @@ impl Space {
         if self.holds(config) {
             return Ok(());
         }
-        for parameter in &self.parameters {
+        for parameter in self.parameters.iter() {
             let given = config.get(&parameter.name);
             match (given, parameter.is_active(config)) {
                 (None, true) => return Err(SpaceError::Missing(parameter.name.clone())),
@@ -271,7 +272,7 @@ impl Space {
     pub fn values<'a>(&self, config: &'a Config) -> Vec<Option<&'a Value>> {
         let mut values = vec![None; self.parameters.len()];
         let mut given = config.iter().peekable();
-        for (name, place) in &self.places {
+        for (name, place) in self.places.iter() {
             let mut next = given.next_if(|(known, _)| known == name);
             if next.is_none() {
                 while given.next_if(|(known, _)| *known < name.as_str()).is_some() {}

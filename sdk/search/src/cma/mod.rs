@@ -5,18 +5,25 @@
 //! generation of them from the best to the worst.
 
 mod categories;
+mod eigen;
 mod margin;
 mod rates;
 mod settings;
 mod square;
+mod whitening;
 
 pub use categories::Categories;
 pub use settings::default_population;
+pub use whitening::Whitening;
 
+use std::sync::Arc;
+
+use eigen::eigen;
 use rates::LearningRates;
 use settings::Settings;
-use square::{LANES, Square};
+use square::Square;
 use tune_space::Stream;
+use whitening::Spread;
 
 /// The step size is kept below: farther than this everything is out of bounds.
 const MAX_SIGMA: f64 = 1e32;
@@ -32,11 +39,45 @@ const WIDE: f64 = 1e4;
 enum Shape {
     Full {
         covariance: Square,
-        /// Lengths of the axes and the axes as rows.
-        axes: (Vec<f64>, Square),
+        axes: Axes,
     },
     /// Only variances: linear in the number of dimensions.
     Separable(Vec<f64>),
+}
+
+/// The axes of a covariance.
+#[derive(Clone, Debug)]
+struct Axes {
+    lengths: Vec<f64>,
+    /// As rows.
+    vectors: Square,
+    /// C^(-1/2). Shared with whoever keeps coordinates of it.
+    inverse_root: Arc<Square>,
+}
+
+impl Axes {
+    fn round(n: usize) -> Self {
+        Self {
+            lengths: vec![1.0; n],
+            vectors: Square::unit(n),
+            inverse_root: Arc::new(Square::unit(n)),
+        }
+    }
+
+    fn of(covariance: &Square) -> Self {
+        let n = covariance.size();
+        let (values, vectors) = eigen(covariance);
+        // Rounding can make a tiny variance negative.
+        let lengths: Vec<f64> = values.iter().map(|v| v.max(1e-20).sqrt()).collect();
+        let mut inverse_root = Square::new(n, |_, _| 0.0);
+        let axes = lengths.iter().enumerate();
+        inverse_root.add_squares(axes.map(|(k, length)| (1.0 / length, vectors.row(k))));
+        Self {
+            lengths,
+            vectors,
+            inverse_root: Arc::new(inverse_root),
+        }
+    }
 }
 
 /// A point of a generation.
@@ -89,7 +130,7 @@ impl Cma {
         } else {
             Shape::Full {
                 covariance: Square::unit(n),
-                axes: (vec![1.0; n], Square::unit(n)),
+                axes: Axes::round(n),
             }
         };
         Self {
@@ -123,7 +164,7 @@ impl Cma {
             let around = if i == j { alpha * alpha } else { 0.0 };
             away.iter().map(of).sum::<f64>() / count + around
         });
-        let (values, _) = covariance.eigen();
+        let (values, _) = eigen(&covariance);
         let log: f64 = values.iter().map(|v| libm::log(v.max(1e-300))).sum();
         let sigma = libm::exp(log / (2.0 * n.max(1) as f64));
         let mut cma = Self::new(mean, sigma, form);
@@ -131,7 +172,7 @@ impl Cma {
         match &mut cma.shape {
             Shape::Separable(variances) => *variances = scaled.diagonal(),
             Shape::Full { covariance, axes } => {
-                *axes = axes_of(&scaled);
+                *axes = Axes::of(&scaled);
                 *covariance = scaled;
             }
         }
@@ -162,68 +203,17 @@ impl Cma {
         self.sigma
     }
 
-    /// A point in units of the distribution: where it is drawn from, its square has about as many units as there
-    /// are dimensions.
+    /// Coordinates in units of the distribution.
     #[must_use]
-    pub fn standard(&self, x: &[f64]) -> Vec<f64> {
-        self.whitened(&self.steps_to(x))
-    }
-
-    /// [`Self::standard`] of many points, equal bit for bit: one after the other, each of as many numbers as there are
-    /// dimensions.
-    #[must_use]
-    pub fn standard_of_all<'a>(&self, points: impl IntoIterator<Item = &'a [f64]>) -> Vec<f64> {
-        let n = self.mean.len();
-        let mut rows: Vec<f64> = Vec::new();
-        for x in points {
-            rows.extend(self.steps(x));
-        }
-        match &self.shape {
+    pub fn whitening(&self) -> Whitening {
+        let spread = match &self.shape {
             Shape::Separable(variances) => {
-                for row in rows.chunks_exact_mut(n.max(1)) {
-                    let steps = row.iter_mut().zip(variances);
-                    steps.for_each(|(y, v)| *y /= v.sqrt());
-                }
+                Spread::Lengths(variances.iter().map(|v| v.sqrt()).collect())
             }
-            Shape::Full {
-                axes: (lengths, vectors),
-                ..
-            } => {
-                let transposed = vectors.transposed();
-                let mut lanes = vec![[0.0; LANES]; n];
-                let mut turned = Vec::with_capacity(n);
-                for block in rows.chunks_mut(LANES * n.max(1)) {
-                    for (i, lanes) in lanes.iter_mut().enumerate() {
-                        for (k, y) in lanes.iter_mut().enumerate() {
-                            *y = block.get(k * n + i).copied().unwrap_or(0.0);
-                        }
-                    }
-                    vectors.times_lanes(&lanes, &mut turned);
-                    for (turned, length) in turned.iter_mut().zip(lengths) {
-                        turned.iter_mut().for_each(|y| *y /= length);
-                    }
-                    transposed.times_lanes(&turned, &mut lanes);
-                    for (i, lanes) in lanes.iter().enumerate() {
-                        for (k, y) in lanes.iter().enumerate() {
-                            if let Some(slot) = block.get_mut(k * n + i) {
-                                *slot = *y;
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        rows
-    }
-
-    /// The way from the mean, in widths.
-    fn steps(&self, x: &[f64]) -> impl Iterator<Item = f64> {
-        let places = x.iter().zip(&self.mean).zip(&self.widths);
-        places.map(|((x, m), w)| (x - m) / (self.sigma * w))
-    }
-
-    fn steps_to(&self, x: &[f64]) -> Vec<f64> {
-        self.steps(x).collect()
+            Shape::Full { axes, .. } => Spread::InverseRoot(Arc::clone(&axes.inverse_root)),
+        };
+        let widths = self.widths.iter().map(|w| self.sigma * w);
+        Whitening::new(self.mean.clone(), widths.collect(), spread)
     }
 
     /// Draws a point.
@@ -233,12 +223,9 @@ impl Cma {
             Shape::Separable(variances) => {
                 z.iter().zip(variances).map(|(z, v)| z * v.sqrt()).collect()
             }
-            Shape::Full {
-                axes: (lengths, vectors),
-                ..
-            } => {
-                let stretched: Vec<f64> = z.iter().zip(lengths).map(|(z, l)| z * l).collect();
-                vectors.sum_of_rows(&stretched)
+            Shape::Full { axes, .. } => {
+                let stretched = z.iter().zip(&axes.lengths).map(|(z, l)| z * l);
+                axes.vectors.sum_of_rows(&stretched.collect::<Vec<_>>())
             }
         };
         let moved = self.mean.iter().zip(&y).zip(&self.widths);
@@ -255,10 +242,17 @@ impl Cma {
         let steps: Vec<Vec<f64>> = ranked
             .iter()
             .map(|point| {
-                let mut y = self.steps_to(&point.x);
-                let length = norm(&self.whitened(&y));
-                if point.is_late && length > longest {
-                    y.iter_mut().for_each(|y| *y *= longest / length);
+                let places = point.x.iter().zip(&self.mean).zip(&self.widths);
+                let way = places.map(|((x, m), w)| (x - m) / (self.sigma * w));
+                let mut y: Vec<f64> = way.collect();
+                if point.is_late {
+                    let length = norm(&whitened(&self.shape, &y));
+                    let shorter = if length > longest {
+                        longest / length
+                    } else {
+                        1.0
+                    };
+                    y.iter_mut().for_each(|y| *y *= shorter);
                 }
                 y
             })
@@ -270,8 +264,11 @@ impl Cma {
                 .for_each(|(sum, y)| *sum += weight * y);
         }
         let s = &self.settings;
-        let white = self.whitened(&step);
-        let lengths: Vec<f64> = steps.iter().map(|y| norm(&self.whitened(y))).collect();
+        let white = whitened(&self.shape, &step);
+        let lengths: Vec<f64> = steps
+            .iter()
+            .map(|y| norm(&whitened(&self.shape, y)))
+            .collect();
         for ((m, y), w) in self.mean.iter_mut().zip(&step).zip(&self.widths) {
             *m += self.sigma * w * y;
         }
@@ -304,35 +301,27 @@ impl Cma {
             1.0 + s.c1 * lost - s.c1 - s.c_mu * s.weights.iter().take(steps.len()).sum::<f64>();
         let (c1, c_mu) = (s.c1, s.c_mu);
         let path = &self.path_c;
-        let learned = |old: f64, i: usize, j: usize| {
-            let product = |v: &[f64]| v.get(i).zip(v.get(j)).map_or(0.0, |(a, b)| a * b);
-            let ranks: f64 = weights
-                .iter()
-                .zip(&steps)
-                .map(|(w, y)| w * product(y))
-                .sum();
-            keep * old + c1 * product(path) + c_mu * ranks
-        };
         match &mut self.shape {
             Shape::Separable(variances) => {
                 for (i, v) in variances.iter_mut().enumerate() {
-                    *v = learned(*v, i, i).max(f64::MIN_POSITIVE);
+                    let square = |y: &[f64]| y.get(i).map_or(0.0, |y| y * y);
+                    let ranks = weights.iter().zip(&steps);
+                    let ranks: f64 = ranks.map(|(w, y)| w * square(y)).sum();
+                    let next = keep * *v + c1 * square(path) + c_mu * ranks;
+                    *v = next.max(f64::MIN_POSITIVE);
                 }
             }
             Shape::Full { covariance, axes } => {
-                let next =
-                    Square::new(covariance.size(), |i, j| learned(covariance.at(i, j), i, j));
-                *axes = axes_of(&next);
-                *covariance = next;
+                covariance.multiply(keep);
+                let ranks = weights.iter().zip(&steps);
+                let ranks = ranks.map(|(w, y)| (c_mu * w, y.as_slice()));
+                covariance.add_squares(std::iter::once((c1, path.as_slice())).chain(ranks));
+                *axes = Axes::of(covariance);
             }
         }
         if let Some(old) = old {
             self.adapt_rates(&old);
         }
-    }
-
-    fn whitened(&self, y: &[f64]) -> Vec<f64> {
-        whitened(&self.shape, y)
     }
 
     /// It cannot get any better from here.
@@ -344,11 +333,8 @@ impl Cma {
                 let (long, short) = range(lengths);
                 (variances.clone(), long, short)
             }
-            Shape::Full {
-                covariance,
-                axes: (lengths, _),
-            } => {
-                let (long, short) = range(lengths.iter().copied());
+            Shape::Full { covariance, axes } => {
+                let (long, short) = range(axes.lengths.iter().copied());
                 (covariance.diagonal(), long, short)
             }
         };
@@ -395,25 +381,8 @@ impl Cma {
 fn whitened(shape: &Shape, y: &[f64]) -> Vec<f64> {
     match shape {
         Shape::Separable(variances) => y.iter().zip(variances).map(|(y, v)| y / v.sqrt()).collect(),
-        Shape::Full {
-            axes: (lengths, vectors),
-            ..
-        } => {
-            let turned = vectors.times(y);
-            let shrunk: Vec<f64> = turned.iter().zip(lengths).map(|(y, l)| y / l).collect();
-            vectors.sum_of_rows(&shrunk)
-        }
+        Shape::Full { axes, .. } => axes.inverse_root.sum_of_rows(y),
     }
-}
-
-/// Lengths and directions of the axes of a covariance.
-fn axes_of(covariance: &Square) -> (Vec<f64>, Square) {
-    let (values, vectors) = covariance.eigen();
-    // Rounding can make a tiny variance negative.
-    (
-        values.iter().map(|v| v.max(1e-20).sqrt()).collect(),
-        vectors,
-    )
 }
 
 fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {

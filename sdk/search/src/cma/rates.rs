@@ -2,8 +2,9 @@
 //! with Learning Rate Adaptation: Can CMA-ES with Default Population Size Solve Multimodal and Noisy
 //! Problems?*, with the numbers of the paper.
 
+use super::eigen::eigen;
 use super::square::Square;
-use super::{Cma, Shape, axes_of, differences, norm, whitened};
+use super::{Axes, Cma, Shape, differences, norm, whitened};
 
 /// The signal that an update should have, relative to its noise and its rate.
 const ALPHA: f64 = 1.4;
@@ -120,12 +121,12 @@ impl Cma {
         let scaled = Square::new(n, |i, j| {
             old.sigma * old.sigma * before.at(i, j) + shape_rate * change.at(i, j)
         });
-        let (values, _) = scaled.eigen();
+        let (values, _) = eigen(&scaled);
         let log: f64 = values.iter().map(|v| libm::log(v.max(1e-300))).sum();
         let sigma = libm::exp(log / (2.0 * n.max(1) as f64));
         let next = Square::new(n, |i, j| scaled.at(i, j) / (sigma * sigma));
         self.shape = Shape::Full {
-            axes: axes_of(&next),
+            axes: Axes::of(&next),
             covariance: next,
         };
         self.sigma = sigma * before_rate / mean_rate;

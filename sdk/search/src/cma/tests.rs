@@ -130,7 +130,9 @@ fn functions_of_ten_dimensions_are_minimised_in_as_many_evaluations_as_published
     // About 1,000, 5,000 and 5,000 to 8,000 for these targets.
     assert!(minimise(10, form(10), sphere, 0.2, 1) < 2_000);
     assert!(minimise(10, form(10), ellipsoid, 0.2, 1) < 9_000);
-    assert!(minimise(10, form(10), rosenbrock, 0.2, 1) < 12_000);
+    // It has a second minimum, where some runs end.
+    let reach = |seed: &u64| minimise(10, form(10), rosenbrock, 0.2, *seed) < 12_000;
+    assert!((1..=10).filter(reach).count() >= 7);
 }
 
 #[test]
@@ -263,8 +265,9 @@ fn many_points_at_once_are_what_each_is_to_the_last_bit() {
             cma.update(&drawn);
         }
         let points: Vec<Vec<f64>> = (0..21).map(|_| cma.draw(&mut stream)).collect();
-        let all = cma.standard_of_all(points.iter().map(Vec::as_slice));
-        let each: Vec<f64> = points.iter().flat_map(|x| cma.standard(x)).collect();
+        let whitening = cma.whitening();
+        let all = whitening.of_all(&points.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let each: Vec<f64> = points.iter().flat_map(|x| whitening.of(x)).collect();
         assert_eq!(all, each, "{n}");
     }
 }

@@ -115,7 +115,7 @@ impl Optimizer {
         self.results.push((rank, None, awaited));
         if self.results.len() >= self.cma.population() {
             let members = self.by_results();
-            self.learn(&members, stream);
+            self.learn(members, stream);
         }
     }
 
@@ -199,11 +199,11 @@ impl Optimizer {
         }
         if self.results.len() >= self.cma.population() {
             let members = self.by_results();
-            self.learn(&members, stream);
+            self.learn(members, stream);
         } else if !self.results.is_empty()
             && let Some(members) = self.by_model(stream)
         {
-            self.learn(&members, stream);
+            self.learn(members, stream);
         }
     }
 
@@ -240,12 +240,12 @@ impl Optimizer {
     }
 
     /// Learns from a generation, the best first.
-    fn learn(&mut self, members: &[Member], stream: &mut Stream) {
+    fn learn(&mut self, members: Vec<Member>, stream: &mut Stream) {
         let results = std::mem::take(&mut self.results);
         let population = self.cma.population();
         let chosen: Vec<&[usize]> = members.iter().map(|m| m.chosen.as_slice()).collect();
         self.categories.update(&chosen, population);
-        let points: Vec<Point> = members.iter().map(|m| m.point.clone()).collect();
+        let points: Vec<Point> = members.into_iter().map(|m| m.point).collect();
         self.cma.update(&points);
         self.plan = None;
         self.generations += 1;

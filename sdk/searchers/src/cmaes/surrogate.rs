@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use tune_model::{Points, Quadratic, Terms};
 use tune_plugin::TrialId;
-use tune_search::{Cma, Rank};
+use tune_search::{Cma, Rank, Whitening};
 
 use super::axes::Place;
 
@@ -48,7 +48,8 @@ impl Archive {
         let Some(rank) = rank else {
             return self.0.retain(|(told, ..)| *told != Some(trial));
         };
-        let mut results = self.0.iter_mut();
+        // Mostly it is the newest.
+        let mut results = self.0.iter_mut().rev();
         if let Some((.., old)) = results.find(|(told, ..)| *told == Some(trial)) {
             *old = rank;
         }
@@ -58,12 +59,13 @@ impl Archive {
     /// too few, or none has a value.
     pub(crate) fn model(&self, cma: &Cma, categories: &[usize], known: usize) -> Option<Model> {
         let frame = Frame {
-            cma: cma.clone(),
+            whitening: cma.whitening(),
             categories: categories.to_vec(),
         };
         let (terms, counted) = frame.terms(self.0.len())?;
         let counted = counted.max(COUNTED * cma.population());
-        let rows = frame.rows(self.0.iter().map(|(_, place, _)| place));
+        let places: Vec<&Place> = self.0.iter().map(|(_, place, _)| place).collect();
+        let rows = frame.rows(&places);
         let ranks: Vec<Rank> = self.0.iter().map(|(.., rank)| *rank).collect();
         let quadratic = fitted(
             terms,
@@ -93,19 +95,19 @@ fn nearest<'a>(rows: &'a Points, ranks: &[Rank], frame: &Frame, count: usize) ->
         let numbers = row.iter().take(frame.numbers());
         numbers.map(|x| x * x).sum::<f64>()
     };
-    let all = rows.iter().zip(ranks).enumerate();
-    let mut all: Vec<(f64, usize, Row)> = all
-        .map(|(age, (row, rank))| (length(row), age, (row, *rank)))
-        .collect();
+    let mut all: Vec<(f64, usize)> = rows.iter().map(length).zip(0..).collect();
     // Among equals the earlier one.
     let by_length =
-        |a: &(f64, usize, Row), b: &(f64, usize, Row)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1));
     if count < all.len() {
         all.select_nth_unstable_by(count, by_length);
         all.truncate(count);
     }
-    all.sort_unstable_by(|a, b| a.2.1.cmp(&b.2.1).then_with(|| by_length(a, b)));
-    all.into_iter().map(|(.., row)| row).collect()
+    let rank = |at: usize| ranks.get(at).copied().unwrap_or(Rank::WORST);
+    all.sort_unstable_by(|a, b| rank(a.1).cmp(&rank(b.1)).then_with(|| by_length(a, b)));
+    all.iter()
+        .map(|(_, at)| (rows.get(*at), rank(*at)))
+        .collect()
 }
 
 /// A polynomial through results, the best first. None if none has a value.
@@ -145,37 +147,40 @@ impl Model {
 /// The coordinates of a model: those of a distribution, and 1 for the alternative of each choice.
 #[derive(Clone, Debug)]
 struct Frame {
-    cma: Cma,
+    whitening: Whitening,
     categories: Vec<usize>,
 }
 
 impl Frame {
     fn numbers(&self) -> usize {
-        self.cma.mean().len()
+        self.whitening.dimensions()
     }
 
     fn row(&self, place: &Place) -> Vec<f64> {
-        let mut row = self.cma.standard(&place.x);
+        let mut row = self.whitening.of(&place.x);
         row.extend(self.alternatives(place));
         row
     }
 
     /// [`Self::row`] of many.
-    fn rows<'a>(&self, places: impl Iterator<Item = &'a Place> + Clone) -> Points {
-        let numbers = places.clone().map(|place| place.x.as_slice());
-        let standard = self.cma.standard_of_all(numbers);
-        let others: usize = self.categories.iter().map(|k| k.saturating_sub(1)).sum();
-        let width = self.numbers() + others;
-        if others == 0 {
-            return Points::of(width, standard);
+    fn rows(&self, places: &[&Place]) -> Points {
+        let numbers: Vec<&[f64]> = places.iter().map(|place| place.x.as_slice()).collect();
+        let white = self.whitening.of_all(&numbers);
+        let width = self.numbers() + self.alternatives_count();
+        if width == self.numbers() {
+            return Points::of(width, white);
         }
-        let mut standard = standard.chunks_exact(self.numbers().max(1));
-        let mut rows = Vec::new();
+        let mut white = white.chunks_exact(self.numbers().max(1));
+        let mut rows = Vec::with_capacity(places.len() * width);
         for place in places {
-            rows.extend(standard.next().unwrap_or_default());
+            rows.extend(white.next().unwrap_or_default());
             rows.extend(self.alternatives(place));
         }
         Points::of(width, rows)
+    }
+
+    fn alternatives_count(&self) -> usize {
+        self.categories.iter().map(|k| k.saturating_sub(1)).sum()
     }
 
     /// 1 for the alternative that is chosen; the first one is what the others are compared with.
@@ -187,7 +192,7 @@ impl Frame {
 
     /// Which terms so many results are enough for, and how many results count.
     fn terms(&self, results: usize) -> Option<(Terms, usize)> {
-        let others: usize = self.categories.iter().map(|k| k.saturating_sub(1)).sum();
+        let others = self.alternatives_count();
         let count = |terms: Terms| terms.count(self.numbers()) + others;
         let fits = |terms: &Terms| count(*terms) <= MAX_TERMS;
         let all = [Terms::Pairs, Terms::Squares, Terms::Linear];
@@ -274,7 +279,7 @@ mod tests {
     #[test]
     fn while_there_are_few_results_fewer_terms_are_fitted_and_then_none() {
         let frame = Frame {
-            cma: cma(),
+            whitening: cma().whitening(),
             categories: vec![3],
         };
         let terms = |results| frame.terms(results);

@@ -9,6 +9,8 @@ use tune_plugin::{
 };
 use tune_searchers::{Auto, Cmaes, GpSearch};
 
+use crate::lab::minimum;
+
 fn real(name: &str) -> Parameter {
     let (low, high, log, step) = (-5.0, 5.0, false, None);
     let domain = Domain::Real(RealRange {
@@ -170,28 +172,41 @@ fn cmaes_goes_on_where_the_others_have_found_the_minimum() {
 }
 
 #[test]
-fn in_turns_they_find_what_neither_finds_alone() {
-    // A narrow, tilted valley, which `cmaes` descends, and two choices, of which `gp` finds the right ones.
-    let choice = |name: &str| {
-        let values = (0..4).map(tune_plugin::Value::Integer).collect();
-        parameter(name, Domain::Choice(values))
-    };
-    let space = [real("x"), real("y"), real("z"), choice("k"), choice("l")];
-    let loss = |c: &Config| {
-        let [x, y, z] = ["x", "y", "z"].map(|name| c.f64(name).unwrap() - 1.3);
-        let right = |name: &str| f64::from(u8::from(c.i64(name).unwrap() == 2));
-        let valley = x * x + 1e4 * (y - x) * (y - x) + (z + y) * (z + y);
-        valley + 10.0 * (2.0 - right("k") - right("l"))
-    };
-    let decades = |best: &dyn Fn(u64) -> f64| {
-        let logs = (0..3).map(|seed| libm::log10(best(seed).max(1e-8)));
-        logs.sum::<f64>() / 3.0
-    };
-    let by = |seed: u64| (seed, 80, 1);
-    let auto = decades(&|seed| crate::lab::minimum::<Auto>(&space, "{}", by(seed), loss));
-    let gp = decades(&|seed| crate::lab::minimum::<GpSearch>(&space, "{}", by(seed), loss));
-    let cmaes = decades(&|seed| crate::lab::minimum::<Cmaes>(&space, "{}", by(seed), loss));
-    assert!(auto < gp.min(cmaes), "{auto} {gp} {cmaes}");
+fn in_turns_they_are_ahead_of_the_worse_one_whichever_that_is() {
+    fn decades<S: Searcher>(space: &[Parameter], loss: impl Fn(&[f64]) -> f64) -> f64 {
+        let loss = |c: &Config| {
+            let names = space.iter().map(|p| p.name.as_str());
+            let x: Vec<f64> = names.map(|name| c.f64(name).unwrap()).collect();
+            loss(&x)
+        };
+        let best = |seed| minimum::<S>(space, "{}", (seed, 80, 1), loss);
+        let logs = (0..6).map(|seed| libm::log10(best(seed).max(1e-8)));
+        logs.sum::<f64>() / 6.0
+    }
+    fn all(space: &[Parameter], loss: impl Fn(&[f64]) -> f64 + Copy) -> [f64; 3] {
+        [
+            decades::<Auto>(space, loss),
+            decades::<GpSearch>(space, loss),
+            decades::<Cmaes>(space, loss),
+        ]
+    }
+    // A tilted valley that is too narrow for the kernel of `gp`.
+    let space = [real("x"), real("y"), real("z")];
+    let [auto, gp, cmaes] = all(&space, |x| {
+        let [x, y, z] = [x[0], x[1], x[2]].map(|x| x - 1.3);
+        x * x + 1e4 * (y - x) * (y - x) + (z + y) * (z + y)
+    });
+    assert!(cmaes < gp - 2.0 && auto < gp - 2.0, "{auto} {gp} {cmaes}");
+    // A wide basin in the way of `cmaes`, and the deeper one in a corner.
+    let [auto, gp, cmaes] = all(&space[..2], |x| {
+        let square = |x: f64| x * x;
+        let wide = 1.0 + 0.05 * (square(x[0] - 2.0) + square(x[1] - 1.0));
+        wide.min(square(x[0] + 4.0) + square(x[1] + 3.0))
+    });
+    assert!(
+        gp < cmaes - 1.0 && auto < cmaes - 1.0,
+        "{auto} {gp} {cmaes}"
+    );
 }
 
 #[test]

@@ -80,22 +80,30 @@ impl Quadratic {
         let weighted = weighted.map(|((point, value), w)| (point, w, w * standard.scaled(*value)));
         let weighted: Vec<(&[f64], &f64, f64)> = weighted.collect();
         let mut rows: [Vec<f64>; TOGETHER] = Default::default();
+        // By coefficient: what each of the rows has there, as often as the point weighs.
+        let mut shares = vec![[0.0; TOGETHER]; count];
         // So many points at once, so that what they are added to is read and written once for all of them. A row that
         // the last ones do not have is empty.
         for group in weighted.chunks(TOGETHER) {
             rows.iter_mut().for_each(Vec::clear);
             let mut scaled = [0.0; TOGETHER];
-            for ((row, scaled), (point, _, value)) in rows.iter_mut().zip(&mut scaled).zip(group) {
+            for (k, (row, (point, weight, value))) in rows.iter_mut().zip(group).enumerate() {
                 terms.row(point, curved, row);
-                *scaled = *value;
+                for (share, x) in shares.iter_mut().zip(row.iter()) {
+                    if let Some(share) = share.get_mut(k) {
+                        *share = *weight * x;
+                    }
+                }
+                if let Some(scaled) = scaled.get_mut(k) {
+                    *scaled = *value;
+                }
+            }
+            for share in &mut shares {
+                share.iter_mut().skip(group.len()).for_each(|x| *x = 0.0);
             }
             let rows = rows.each_ref().map(Vec::as_slice);
-            for i in 0..count {
-                let mut shares = rows.map(|row| row.get(i).copied().unwrap_or(0.0));
-                for (share, (_, weight, _)) in shares.iter_mut().zip(group) {
-                    *share *= **weight;
-                }
-                add_all_scaled(normal.before(i).1, shares, rows);
+            for (i, shares) in shares.iter().enumerate() {
+                add_all_scaled(normal.before(i).1, *shares, rows);
             }
             add_all_scaled(&mut right, scaled, rows);
         }

@@ -218,18 +218,22 @@ impl Cma {
 
     /// Draws a point.
     pub fn draw(&self, stream: &mut Stream) -> Vec<f64> {
-        let z: Vec<f64> = self.mean.iter().map(|_| stream.normal()).collect();
-        let y = match &self.shape {
+        let mut y: Vec<f64> = self.mean.iter().map(|_| stream.normal()).collect();
+        match &self.shape {
             Shape::Separable(variances) => {
-                z.iter().zip(variances).map(|(z, v)| z * v.sqrt()).collect()
+                y.iter_mut()
+                    .zip(variances)
+                    .for_each(|(y, v)| *y *= v.sqrt());
             }
             Shape::Full { axes, .. } => {
-                let stretched = z.iter().zip(&axes.lengths).map(|(z, l)| z * l);
-                axes.vectors.sum_of_rows(&stretched.collect::<Vec<_>>())
+                y.iter_mut().zip(&axes.lengths).for_each(|(y, l)| *y *= l);
+                y = axes.vectors.sum_of_rows(&y);
             }
-        };
-        let moved = self.mean.iter().zip(&y).zip(&self.widths);
-        moved.map(|((m, y), w)| m + self.sigma * w * y).collect()
+        }
+        for ((y, m), w) in y.iter_mut().zip(&self.mean).zip(&self.widths) {
+            *y = m + self.sigma * w * *y;
+        }
+        y
     }
 
     /// Learns from a generation, the best first. Points beyond the population are not looked at;

@@ -137,16 +137,20 @@ impl Optimizer {
         if let Some(plan) = self.plan.take() {
             return plan;
         }
-        let drawn = (0..self.cma.population()).map(|_| self.draw_one(stream));
-        let mut drawn: Vec<(f64, Place)> =
-            drawn.map(|place| (self.expected(&place), place)).collect();
+        let draws = 0..self.cma.population();
+        let drawn: Vec<Place> = draws.map(|_| self.draw_one(stream)).collect();
+        let expected = self.expected(&drawn.iter().collect::<Vec<_>>());
+        let mut drawn: Vec<(f64, Place)> = expected.into_iter().zip(drawn).collect();
         drawn.sort_by(|a, b| b.0.total_cmp(&a.0));
         drawn.into_iter().map(|(_, place)| place).collect()
     }
 
-    /// The loss that the model expects; 0 without one.
-    fn expected(&self, place: &Place) -> f64 {
-        self.model.as_ref().map_or(0.0, |model| model.loss(place))
+    /// The losses that the model expects; 0 without one.
+    fn expected(&self, places: &[&Place]) -> Vec<f64> {
+        match &self.model {
+            Some(model) => model.losses(places),
+            None => vec![0.0; places.len()],
+        }
     }
 
     /// Draws a point in the cube.
@@ -219,24 +223,33 @@ impl Optimizer {
     fn by_model(&mut self, stream: &mut Stream) -> Option<Vec<Member>> {
         self.model.as_ref().filter(|model| model.is_believed)?;
         let plan = self.planned(stream);
-        let key = |rank: Option<Rank>, place: &Place| {
-            let is_known = rank.is_none_or(|rank| rank.loss().is_some());
-            (!is_known, self.expected(place))
-        };
-        let told = self.results.iter();
-        let told =
-            told.map(|(rank, _, awaited)| (key(Some(*rank), &awaited.place), self.member(awaited)));
+        let told = self.results.iter().map(|(rank, _, awaited)| {
+            let is_known = rank.loss().is_some();
+            (is_known, &awaited.place, self.is_late(awaited))
+        });
         let awaited = self.awaited.values();
-        let running = awaited.filter(|awaited| awaited.generation == Some(self.generations));
+        let running = awaited.filter(|awaited| !self.is_late(awaited));
         let others = running.map(|awaited| &awaited.place).chain(&plan);
-        let others = others.map(|place| (key(None, place), Member::new(place, false)));
-        let mut members: Vec<_> = told.chain(others).take(self.cma.population()).collect();
-        members.sort_by(|(a, _), (b, _)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        Some(members.into_iter().map(|(_, member)| member).collect())
+        let others = others.map(|place| (true, place, false));
+        let all: Vec<_> = told.chain(others).take(self.cma.population()).collect();
+        let places: Vec<&Place> = all.iter().map(|(_, place, _)| *place).collect();
+        let mut all: Vec<_> = all.iter().zip(self.expected(&places)).collect();
+        all.sort_by(|((known, ..), loss), ((other_known, ..), other)| {
+            other_known.cmp(known).then(loss.total_cmp(other))
+        });
+        let members = all
+            .into_iter()
+            .map(|((_, place, late), _)| Member::new(place, *late));
+        Some(members.collect())
     }
 
     fn member(&self, awaited: &Awaited) -> Member {
-        Member::new(&awaited.place, awaited.generation != Some(self.generations))
+        Member::new(&awaited.place, self.is_late(awaited))
+    }
+
+    /// It was not drawn from the distribution as it is.
+    fn is_late(&self, awaited: &Awaited) -> bool {
+        awaited.generation != Some(self.generations)
     }
 
     /// Learns from a generation, the best first.

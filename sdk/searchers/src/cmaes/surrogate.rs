@@ -138,9 +138,10 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// The expected loss.
-    pub(crate) fn loss(&self, place: &Place) -> f64 {
-        self.quadratic.predict(&self.frame.row(place))
+    /// The expected losses.
+    pub(crate) fn losses(&self, places: &[&Place]) -> Vec<f64> {
+        let rows = self.frame.rows(places);
+        rows.iter().map(|row| self.quadratic.predict(row)).collect()
     }
 }
 
@@ -156,13 +157,7 @@ impl Frame {
         self.whitening.dimensions()
     }
 
-    fn row(&self, place: &Place) -> Vec<f64> {
-        let mut row = self.whitening.of(&place.x);
-        row.extend(self.alternatives(place));
-        row
-    }
-
-    /// [`Self::row`] of many.
+    /// The coordinates of places.
     fn rows(&self, places: &[&Place]) -> Points {
         let numbers: Vec<&[f64]> = places.iter().map(|place| place.x.as_slice()).collect();
         let white = self.whitening.of_all(&numbers);
@@ -271,7 +266,7 @@ mod tests {
         );
         for _ in 0..30 {
             let place = place(&mut stream);
-            let off = model.loss(&place) - loss(&place);
+            let off = model.losses(&[&place])[0] - loss(&place);
             assert!(off.abs() < 1e-4, "{off}");
         }
     }
@@ -318,10 +313,8 @@ mod tests {
         }
         let model = archive.model(&cma(), &[3], 1).unwrap();
         let at = |x: f64| {
-            model.loss(&Place {
-                x: vec![x, 0.6],
-                chosen: vec![0],
-            })
+            let (x, chosen) = (vec![x, 0.6], vec![0]);
+            model.losses(&[&Place { x, chosen }])[0]
         };
         assert!(at(0.1) > at(0.6), "{} {}", at(0.1), at(0.6));
         assert!(failures.model(&cma(), &[3], 1).is_none());

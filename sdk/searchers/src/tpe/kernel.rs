@@ -22,15 +22,26 @@ pub(crate) fn ramp(n: usize, newest: usize) -> Vec<f64> {
     let old = n.saturating_sub(FULL_WEIGHT);
     let first = 1.0 / n.max(1) as f64;
     let slope = (1.0 - first) / old.saturating_sub(1).max(1) as f64;
-    (n.saturating_sub(newest)..n)
-        .map(|i| {
-            if i < old {
-                first + slope * i as f64
-            } else {
-                1.0
-            }
-        })
-        .collect()
+    let weight = |i: usize| {
+        if i < old {
+            first + slope * i as f64
+        } else {
+            1.0
+        }
+    };
+    with_room((n.saturating_sub(newest)..n).map(weight))
+}
+
+/// Weights of `n` observations that are all alike.
+pub(crate) fn equal(n: usize) -> Vec<f64> {
+    with_room(std::iter::repeat_n(1.0, n))
+}
+
+/// With room for the weight of the prior, which is not to move them all.
+fn with_room(weights: impl ExactSizeIterator<Item = f64>) -> Vec<f64> {
+    let mut all = Vec::with_capacity(weights.len() + 1);
+    all.extend(weights);
+    all
 }
 
 /// Weights of `n` observations, the best first: ln(n + 1) - ln(rank), as CMA-ES weighs its better half,
@@ -39,7 +50,7 @@ pub(crate) fn by_rank(n: usize) -> Vec<f64> {
     let log = |k: usize| libm::log(k as f64);
     let raw: Vec<f64> = (1..=n).map(|rank| log(n + 1) - log(rank)).collect();
     let sum: f64 = raw.iter().sum();
-    raw.iter().map(|w| w * n as f64 / sum).collect()
+    with_room(raw.iter().map(|w| w * n as f64 / sum))
 }
 
 /// The smallest standard deviation of a kernel beside so many others.

@@ -38,7 +38,8 @@ impl Pair {
         let good: Vec<&[f64]> = split.good().filter(knows).collect();
         let mut asked = 0;
         let newest = split.bad().inspect(|_| asked += 1).filter(knows);
-        let mut bad: Vec<&[f64]> = newest.take(MAX_BAD).collect();
+        let mut bad: Vec<&[f64]> = Vec::with_capacity(MAX_BAD.min(split.bad_count()));
+        bad.extend(newest.take(MAX_BAD));
         bad.reverse();
         // Older ones are only counted, and not asked.
         let known = bad.len() + split.bad_count() - asked;
@@ -47,7 +48,7 @@ impl Pair {
                 kernel::by_rank(good.len()),
                 kernel::narrowest((good.len() + known) / 2),
             ),
-            View::Far => (vec![1.0; good.len()], kernel::narrowest(good.len())),
+            View::Far => (kernel::equal(good.len()), kernel::narrowest(good.len())),
         };
         let ramp = kernel::ramp(known, bad.len());
         Self {

@@ -1,6 +1,6 @@
 //! Randomness for guests: streams that follow from the trial's seed, so that a run repeats.
 
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 

@@ -148,6 +148,9 @@ impl Build<'_> {
         let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
         Ok(vec![
             "-Ctarget-feature=+simd128".to_owned(),
+            // Every function looks at its fuel at its beginning and around each call, so that a call costs more than
+            // LLVM thinks. At 400 instead of 225 `tpe` is a twentieth faster and plugins a thirtieth larger.
+            "-Cllvm-args=-inline-threshold=400".to_owned(),
             remap(&cargo_home, "/cargo"),
             remap(&sources, &format!("/rustc/{}", commit.unwrap_or("unknown"))),
             remap(self.workspace, "/tune-host"),

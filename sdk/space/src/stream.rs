@@ -2,7 +2,7 @@
 //! a new version of a crate nor another platform changes what is drawn. Never reads a clock or the
 //! operating system.
 
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::normal;
@@ -11,8 +11,14 @@ use crate::normal;
 const UNIT: f64 = 1.0 / 9_007_199_254_740_992.0;
 
 /// A pinned stream of random numbers.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Stream(ChaCha8Rng);
+
+impl Clone for Stream {
+    fn clone(&self) -> Self {
+        Self(ChaCha8Rng::deserialize_state(&self.0.serialize_state()))
+    }
+}
 
 impl Stream {
     /// The stream of a seed. Equal seeds give equal streams everywhere.

@@ -138,6 +138,10 @@ mod tests {
         }
         let mut same = Stream::at(7, stream.position());
         assert_eq!(same.u64(), stream.u64());
+        // So does a copy, and leaves the original where it is.
+        let mut copy = stream.clone();
+        let next = [copy.u64(), copy.u64()];
+        assert_eq!([stream.u64(), stream.u64()], next);
         assert_eq!(Stream::at(7, 0).u64(), Stream::new(7).u64());
         // Any number is some position: it may come from a damaged file.
         Stream::at(7, u128::MAX).u64();

@@ -243,14 +243,13 @@ impl Cma {
         self.generation = self.generation.saturating_add(1);
         let n = self.mean.len() as f64;
         let longest = n.sqrt() + 2.0 * n / (n + 2.0);
+        let whitening = self.whitening();
         let steps: Vec<Vec<f64>> = ranked
             .iter()
             .map(|point| {
-                let places = point.x.iter().zip(&self.mean).zip(&self.widths);
-                let way = places.map(|((x, m), w)| (x - m) / (self.sigma * w));
-                let mut y: Vec<f64> = way.collect();
+                let mut y = whitening.way_to(&point.x);
                 if point.is_late {
-                    let length = norm(&whitened(&self.shape, &y));
+                    let length = norm(&whitening.whitened(&y));
                     let shorter = if length > longest {
                         longest / length
                     } else {
@@ -268,11 +267,8 @@ impl Cma {
                 .for_each(|(sum, y)| *sum += weight * y);
         }
         let s = &self.settings;
-        let white = whitened(&self.shape, &step);
-        let lengths: Vec<f64> = steps
-            .iter()
-            .map(|y| norm(&whitened(&self.shape, y)))
-            .collect();
+        let white = whitening.whitened(&step);
+        let lengths: Vec<f64> = steps.iter().map(|y| norm(&whitening.whitened(y))).collect();
         for ((m, y), w) in self.mean.iter_mut().zip(&step).zip(&self.widths) {
             *m += self.sigma * w * y;
         }
@@ -378,14 +374,6 @@ impl Cma {
             let spread = self.sigma * variance.sqrt();
             margin::keep(mean, width, spread, cell, share);
         }
-    }
-}
-
-/// C^(-1/2) y.
-fn whitened(shape: &Shape, y: &[f64]) -> Vec<f64> {
-    match shape {
-        Shape::Separable(variances) => y.iter().zip(variances).map(|(y, v)| y / v.sqrt()).collect(),
-        Shape::Full { axes, .. } => axes.inverse_root.sum_of_rows(y),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::eigen::eigen;
 use super::square::Square;
-use super::{Axes, Cma, Shape, differences, norm, whitened};
+use super::{Axes, Cma, Shape, differences, norm};
 
 /// The signal that an update should have, relative to its noise and its rate.
 const ALPHA: f64 = 1.4;
@@ -87,16 +87,16 @@ impl Cma {
             self.sigma * self.sigma * after.at(i, j) - old.sigma * old.sigma * before.at(i, j)
         });
         // In the coordinates of the old distribution.
-        let local_mean: Vec<f64> = whitened(&old.shape, &moved)
+        let whitening = old.whitening();
+        let local_mean: Vec<f64> = whitening
+            .whitened(&moved)
             .iter()
             .map(|x| x / old.sigma)
             .collect();
         let half: Vec<Vec<f64>> = (0..n)
             .map(|j| {
-                whitened(
-                    &old.shape,
-                    &(0..n).map(|i| change.at(i, j)).collect::<Vec<_>>(),
-                )
+                let column: Vec<f64> = (0..n).map(|i| change.at(i, j)).collect();
+                whitening.whitened(&column)
             })
             .collect();
         let local_shape: Vec<f64> = (0..n)
@@ -106,7 +106,7 @@ impl Cma {
                     .filter_map(|column| column.get(i))
                     .copied()
                     .collect();
-                whitened(&old.shape, &row)
+                whitening.whitened(&row)
             })
             .map(|x| x / (old.sigma * old.sigma) / std::f64::consts::SQRT_2)
             .collect();

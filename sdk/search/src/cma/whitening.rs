@@ -41,11 +41,20 @@ impl Whitening {
     /// The coordinates of a point.
     #[must_use]
     pub fn of(&self, x: &[f64]) -> Vec<f64> {
+        self.whitened(&self.way_to(x))
+    }
+
+    /// The way from the mean to a point, in widths.
+    pub(super) fn way_to(&self, x: &[f64]) -> Vec<f64> {
         let places = x.iter().zip(&self.mean).zip(&self.widths);
-        let way = places.map(|((x, m), w)| (x - m) / w);
+        places.map(|((x, m), w)| (x - m) / w).collect()
+    }
+
+    /// The coordinates of such a way: C^(-1/2) y.
+    pub(super) fn whitened(&self, y: &[f64]) -> Vec<f64> {
         match &self.spread {
-            Spread::Lengths(lengths) => way.zip(lengths).map(|(y, l)| y / l).collect(),
-            Spread::InverseRoot(root) => root.sum_of_rows(&way.collect::<Vec<_>>()),
+            Spread::Lengths(lengths) => y.iter().zip(lengths).map(|(y, l)| y / l).collect(),
+            Spread::InverseRoot(root) => root.sum_of_rows(y),
         }
     }
 

@@ -80,7 +80,7 @@ mod solution;
 pub use acquisition::log_expected_improvement;
 pub use axes::Axis;
 pub use cholesky::Cholesky;
-pub use decay::decay;
+pub use decay::{decay, rough_decay};
 pub use gp::{Fit, Gp, Prediction, Prior};
 pub use joint::Joint;
 pub use kernel::{Kernel, Matern, Pairs};

@@ -54,9 +54,16 @@ impl<'a> Split<'a> {
     /// Coordinates of the bad ones, those that were asked for last first.
     pub(crate) fn bad(&self) -> impl Iterator<Item = &'a [f64]> {
         let entries = self.history.entries.iter().enumerate().rev();
-        let bad = entries.filter(|(place, entry)| {
-            let counts = entry.rank.is_some() || (self.liar && entry.running);
-            counts && self.ascending.binary_search(place).is_err()
+        // Good ones that are still to come, the next one last.
+        let mut good = self.ascending.as_slice();
+        let bad = entries.filter(move |(place, entry)| {
+            if let Some((next, others)) = good.split_last()
+                && next == place
+            {
+                good = others;
+                return false;
+            }
+            entry.rank.is_some() || (self.liar && entry.running)
         });
         bad.map(|(_, entry)| entry.point.as_slice())
     }

@@ -3,6 +3,9 @@
 
 use tune_plugin::normal;
 
+/// Kernels come in blocks of so many: loops over numbers of a known length become vector instructions, and what
+/// would be left over costs as much one at a time as a block does.
+pub(crate) const BLOCK: usize = 8;
 /// Observations that keep their full weight, the newest ones.
 const FULL_WEIGHT: usize = 25;
 /// Kernels beyond which the smallest bandwidth shrinks no further.
@@ -11,6 +14,8 @@ const MAX_CLIP: usize = 100;
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 /// 2^52: a number between 0 and 2^32 that is added to it is rounded to a whole one, which stands in its lowest bits.
 const ROUND: f64 = 4_503_599_627_370_496.0;
+/// Cells between 0 and 1 that are as wide as the narrowest bandwidth, both ends included.
+const MAX_CELLS: usize = MAX_CLIP + 2;
 /// The place of no centre.
 const NONE: u32 = u32::MAX;
 /// Half a standard normal beyond it has a mass below the precision of 1.
@@ -37,11 +42,16 @@ pub(crate) fn equal(n: usize) -> Vec<f64> {
     with_room(std::iter::repeat_n(1.0, n))
 }
 
-/// With room for the weight of the prior, which is not to move them all.
-fn with_room(weights: impl ExactSizeIterator<Item = f64>) -> Vec<f64> {
-    let mut all = Vec::with_capacity(weights.len() + 1);
-    all.extend(weights);
+/// With room for what comes behind them, which is not to move them all.
+fn with_room(numbers: impl ExactSizeIterator<Item = f64>) -> Vec<f64> {
+    let mut all = Vec::with_capacity(padded(numbers.len()));
+    all.extend(numbers);
     all
+}
+
+/// Kernels of so many observations with the prior, up to whole blocks.
+pub(crate) fn padded(observations: usize) -> usize {
+    (observations + 1).next_multiple_of(BLOCK)
 }
 
 /// Weights of `n` observations, the best first: ln(n + 1) - ln(rank), as CMA-ES weighs its better half,
@@ -58,7 +68,7 @@ pub(crate) fn narrowest(others: usize) -> f64 {
     1.0 / MAX_CLIP.min(others + 2) as f64
 }
 
-/// The standard deviation of each kernel: the larger of the distances to its neighbours (the ends
+/// Writes the standard deviation of each kernel: the larger of the distances to its neighbours (the ends
 /// of [0, 1] have one, except where there is only one kernel), at least `narrowest` and at most 1.
 ///
 /// Of equal centres the outer two have the wide gaps. Which ones is told by `salt`, to be drawn for
@@ -68,9 +78,10 @@ pub(crate) fn narrowest(others: usize) -> f64 {
 ///
 /// Only gaps above `narrowest` count, and those lie between cells of [0, 1] that are narrower than that:
 /// nothing is sorted, and the cost is O(n + 1 / `narrowest`).
-pub(crate) fn bandwidths(centres: &[f64], narrowest: f64, salt: u64) -> Vec<f64> {
-    if let [centre] = centres {
-        return vec![centre.max(1.0 - centre).clamp(narrowest, 1.0)];
+pub(crate) fn bandwidths(sigmas: &mut [f64], centres: &[f64], narrowest: f64, salt: u64) {
+    if let ([sigma], [centre]) = (&mut *sigmas, centres) {
+        *sigma = centre.max(1.0 - centre).clamp(narrowest, 1.0);
+        return;
     }
     let centre = |place: u32| centres.get(place as usize).copied().unwrap_or(0.0);
     let lot = |place: u32| (u64::from(place) ^ salt).wrapping_mul(MIX);
@@ -80,7 +91,7 @@ pub(crate) fn bandwidths(centres: &[f64], narrowest: f64, salt: u64) -> Vec<f64>
     };
     let cells = (1.0 / narrowest).ceil() + 1.0;
     // Places of the first and the last one of each cell.
-    let mut ends = vec![[NONE; 2]; cells as usize + 1];
+    let mut ends = [[NONE; 2]; MAX_CELLS];
     for (place, centre) in (0..).zip(centres) {
         // Rounded, by the bits: a conversion is many instructions in the sandbox.
         let cell = (centre * cells + ROUND).to_bits() as u32;
@@ -93,9 +104,7 @@ pub(crate) fn bandwidths(centres: &[f64], narrowest: f64, salt: u64) -> Vec<f64>
             }
         }
     }
-    // One more comes behind them, which is not to move them all.
-    let mut sigmas = Vec::with_capacity(centres.len() + 1);
-    sigmas.resize(centres.len(), narrowest);
+    sigmas.fill(narrowest);
     let mut left = None;
     for [first, last] in ends.into_iter().filter(|[first, _]| *first != NONE) {
         if let Some(left) = left.replace(last) {
@@ -110,12 +119,11 @@ pub(crate) fn bandwidths(centres: &[f64], narrowest: f64, salt: u64) -> Vec<f64>
             }
         }
     }
-    sigmas
 }
 
 /// The masses of a normal distribution below 0 and above 1.
 #[inline]
-fn outside(mean: f64, sigma: f64) -> (f64, f64) {
+pub(crate) fn outside(mean: f64, sigma: f64) -> (f64, f64) {
     let beyond = |distance: f64| {
         if distance > WHOLE * sigma {
             0.0
@@ -133,15 +141,10 @@ pub(crate) fn is_inside(mean: f64, sigma: f64) -> bool {
     mean > reach && 1.0 - mean > reach
 }
 
-/// Logarithm of the mass on [0, 1] of a normal distribution whose mean lies there.
-pub(crate) fn log_inside(mean: f64, sigma: f64) -> f64 {
-    let (below, above) = outside(mean, sigma);
-    libm::log1p(-(below + above))
-}
-
-/// The point of the truncated normal distribution on [0, 1] below which a share `u` lies.
-pub(crate) fn truncated_quantile(mean: f64, sigma: f64, u: f64) -> f64 {
-    let (below, above) = outside(mean, sigma);
+/// The point of the truncated normal distribution on [0, 1] below which a share `u` lies. `outside`: what the whole one
+/// has below 0 and above 1.
+pub(crate) fn truncated_quantile(mean: f64, sigma: f64, outside: (f64, f64), u: f64) -> f64 {
+    let (below, above) = outside;
     let share = below + u * (1.0 - above - below);
     (mean + sigma * normal::quantile(share)).clamp(0.0, 1.0)
 }
@@ -149,6 +152,12 @@ pub(crate) fn truncated_quantile(mean: f64, sigma: f64, u: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn by_cells(centres: &[f64], narrowest: f64, salt: u64) -> Vec<f64> {
+        let mut sigmas = vec![0.0; centres.len()];
+        bandwidths(&mut sigmas, centres, narrowest, salt);
+        sigmas
+    }
 
     #[test]
     fn weights_are_equal_up_to_25_and_then_ramp_up_from_one_nth() {
@@ -185,15 +194,15 @@ mod tests {
     #[test]
     fn a_bandwidth_is_the_larger_gap_to_a_neighbour_within_the_clip() {
         // Sorted 0.1, 0.2, 0.6, 0.9: the ends have one gap each.
-        let sigmas = bandwidths(&[0.6, 0.1, 0.9, 0.2], narrowest(4), 0);
+        let sigmas = by_cells(&[0.6, 0.1, 0.9, 0.2], narrowest(4), 0);
         let want = [0.4, 1.0 / 6.0, 0.3, 0.4];
         for (got, want) in sigmas.iter().zip(want) {
             assert!((got - want).abs() < 1e-15, "{sigmas:?}");
         }
-        assert_eq!(bandwidths(&[0.25], narrowest(1), 0), [0.75]);
-        assert_eq!(bandwidths(&[0.5, 0.5, 0.5], narrowest(98), 0), [0.01; 3]);
-        assert_eq!(bandwidths(&[0.5, 0.5], narrowest(500), 0), [0.01; 2]);
-        assert_eq!(bandwidths(&[], narrowest(0), 0), [0.0; 0]);
+        assert_eq!(by_cells(&[0.25], narrowest(1), 0), [0.75]);
+        assert_eq!(by_cells(&[0.5, 0.5, 0.5], narrowest(98), 0), [0.01; 3]);
+        assert_eq!(by_cells(&[0.5, 0.5], narrowest(500), 0), [0.01; 2]);
+        assert_eq!(by_cells(&[], narrowest(0), 0), [0.0; 0]);
     }
 
     /// As the rule says it: every centre between its neighbours.
@@ -232,7 +241,7 @@ mod tests {
                 |sigmas: Vec<f64>| -> Vec<u64> { sigmas.iter().map(|s| s.to_bits()).collect() };
             for narrowest in [narrowest(n), narrowest(2 * n), 1.0 / 3.0] {
                 let (new, old) = (
-                    bandwidths(&centres, narrowest, round),
+                    by_cells(&centres, narrowest, round),
                     by_sorting(&centres, narrowest, round),
                 );
                 assert_eq!(bits(new), bits(old), "{centres:?}, {narrowest}");
@@ -246,7 +255,7 @@ mod tests {
         let mut wide = [0; 6];
         let mut stream = tune_plugin::Stream::new(1);
         for _ in 0..4_000 {
-            let sigmas = bandwidths(&centres, narrowest(98), stream.u64());
+            let sigmas = by_cells(&centres, narrowest(98), stream.u64());
             let winners = |i: &usize| sigmas[*i] == 0.4;
             assert_eq!((0..6).filter(winners).count(), 4);
             (0..6).filter(winners).for_each(|i| wide[i] += 1);
@@ -261,9 +270,10 @@ mod tests {
     #[test]
     fn the_truncated_quantile_inverts_the_truncated_distribution() {
         for (mean, sigma) in [(0.0, 0.01), (0.5, 1.0), (1.0, 0.3), (0.9, 0.02)] {
-            let mass = libm::exp(log_inside(mean, sigma));
+            let outside = outside(mean, sigma);
+            let mass = 1.0 - outside.0 - outside.1;
             for u in [0.0, 1e-9, 0.3, 0.5, 0.99] {
-                let x = truncated_quantile(mean, sigma, u);
+                let x = truncated_quantile(mean, sigma, outside, u);
                 let below = normal::cdf((x - mean) / sigma) - normal::cdf(-mean / sigma);
                 assert!((below / mass - u).abs() < 1e-12, "{mean} {sigma} {u}");
             }

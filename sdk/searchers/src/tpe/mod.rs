@@ -22,7 +22,7 @@ mod parzen;
 use blocks::Block;
 use history::History;
 use pair::{Pair, View};
-use parzen::{Axis, Coordinate, Mixture};
+use parzen::{Axis, Coordinate, Mixture, Scratch};
 use tune_plugin::{
     Config, Domain, Failure, Observation, OptionError, Outcome, Proposal, Report, Searcher, Setup,
     Space, Stream, Suggestion, TrialId, TrialState, Used, Value,
@@ -259,7 +259,8 @@ impl Tpe {
         let mut best: Option<Candidate> = None;
         let candidates = self.options.n_ei_candidates;
         // Their memory is used again for the next candidate.
-        let (mut next, mut coordinates, mut logs) = (Candidate::default(), Vec::new(), Vec::new());
+        let (mut next, mut coordinates) = (Candidate::default(), Vec::new());
+        let mut scratch = Scratch::default();
         for step in 0..candidates {
             pair.good.sample(&mut self.stream, &mut next.draw);
             if step >= candidates - candidates / 3
@@ -283,7 +284,7 @@ impl Tpe {
                 coordinates.push(coordinate(&whole.domain, *axis, &value));
                 next.values.push(value);
             }
-            let mut log = |mixture: &Mixture| mixture.log_density(&coordinates, &mut logs);
+            let mut log = |mixture: &Mixture| mixture.log_density(&coordinates, &mut scratch);
             next.score = log(&pair.good) - log(&pair.bad);
             next.is_new = !alone || self.is_new(&self.with(&config, block, &next.values));
             match &mut best {

@@ -61,7 +61,7 @@ impl Pair {
 #[cfg(test)]
 mod tests {
     use super::super::history::History;
-    use super::super::parzen::{Axis, Coordinate};
+    use super::super::parzen::{Axis, Coordinate, Scratch};
     use super::*;
     use crate::told::rank;
 
@@ -79,7 +79,7 @@ mod tests {
     /// The logarithm of the density of the good set.
     fn log_density(pair: &Pair, x: f64) -> f64 {
         pair.good
-            .log_density(&[Coordinate::Cell(x, x)], &mut Vec::new())
+            .log_density(&[Coordinate::Cell(x, x)], &mut Scratch::default())
     }
 
     /// Numbers from one place on, up to another, on an even grid.
@@ -124,7 +124,7 @@ mod tests {
             bad.extend(grid(0, MAX_BAD));
             let pair = fit(&[0.5], &bad, View::Far);
             pair.bad
-                .log_density(&[Coordinate::Cell(0.25, 0.25)], &mut Vec::new())
+                .log_density(&[Coordinate::Cell(0.25, 0.25)], &mut Scratch::default())
         };
         assert_eq!(density(0.25, 500), density(0.9, 500));
         assert_ne!(density(0.25, 0), density(0.25, 500));

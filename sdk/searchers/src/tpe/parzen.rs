@@ -2,13 +2,16 @@
 //! wide one as the prior, all on the unit cube.
 //!
 //! Cells: a whole number or a multiple of a step weighs as much as the normal distribution puts on
-//! its part of [0, 1]; a real number by its density. Costs: fitting O(n log n), a density O(n), each
+//! its part of [0, 1]; a real number by its density. A density is exact to 1e-8. Costs: fitting and a density O(n), each
 //! times the number of parameters.
+//!
+//! Loops are written for the sandbox too. At the beginning of each round it looks at the fuel, for which everything in
+//! vector registers goes to memory: rounds are long and hand as little as possible to the next.
 
-use tune_model::decay;
-use tune_plugin::{Stream, normal};
+use tune_model::rough_decay;
+use tune_plugin::Stream;
 
-use super::kernel;
+use super::kernel::{self, BLOCK};
 
 /// ln sqrt(2 pi).
 const LN_SQRT_2_PI: f64 = 0.918_938_533_204_672_8;
@@ -17,11 +20,15 @@ const PRIOR_WEIGHT: f64 = 1.0;
 /// A narrower cell weighs its width times the density in its middle: with bandwidths from 0.01 the
 /// relative error stays below 1e-3 even 100 standard deviations out.
 const NARROW: f64 = 1e-5;
-/// Kernels that weigh less than e^-40 of the heaviest are below the precision of the sum: their cells are not computed.
-const NEGLIGIBLE: f64 = 40.0;
+/// Kernels that weigh less than e^-25 of the heaviest do not count: a thousand of them are 1e-8 of the sum, and its
+/// exponentials are not more exact.
+const NEGLIGIBLE: f64 = 25.0;
 
-/// sqrt(2 pi).
-const SQRT_2_PI: f64 = 2.506_628_274_631_000_5;
+/// sqrt(pi) / 2.
+const HALF_SQRT_PI: f64 = 0.886_226_925_452_758;
+/// Columns whose heights are multiplied before a logarithm is taken: one raises a kernel at most 300 times (a bandwidth of
+/// 1/100, two thirds outside) and never lowers it.
+const FACTORS: usize = 100;
 /// Far above the smallest number, so that one more factor of a cell cannot underflow.
 const UNDERFLOW: f64 = 1e-150;
 
@@ -46,11 +53,7 @@ pub(crate) enum Coordinate {
 /// What the kernels say of one parameter.
 #[derive(Clone, Debug)]
 enum Column {
-    Number {
-        centres: Vec<f64>,
-        sigmas: Vec<f64>,
-        inverses: Vec<f64>,
-    },
+    Number(Number),
     Category {
         /// One fewer than kernels: the prior knows none.
         observed: Vec<u32>,
@@ -60,11 +63,49 @@ enum Column {
     },
 }
 
+/// What draws of a number need to know of the kernels, in one piece of memory: a row of each kind.
+#[derive(Clone, Debug)]
+struct Number {
+    /// Which one of the numbers it is.
+    place: usize,
+    kernels: usize,
+    rows: Vec<f64>,
+}
+
+/// The kinds of rows.
+#[derive(Clone, Copy, Debug)]
+enum Row {
+    Centre,
+    Sigma,
+    /// What the kernel would have below 0.
+    Below,
+    /// What it would have above 1.
+    Above,
+}
+
+/// How many there are.
+const ROWS: usize = 4;
+
+/// What densities need to know of a block of kernels in one number: centres, and slopes of 1 / (sqrt(2) sigma).
+type Bells = [[f64; BLOCK]; 2];
+
+/// Memory that is used again from one density to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// By kernel: what it says of the point.
+    logs: Vec<f64>,
+    /// By number: the middle of the cell and how far it reaches to both sides.
+    cells: Vec<(f64, f64)>,
+}
+
 /// The mixture. The last kernel is the prior.
 #[derive(Clone, Debug)]
 pub(crate) struct Mixture {
     columns: Vec<Column>,
-    weights: Vec<f64>,
+    /// By number and, within it, by block of kernels.
+    bells: Vec<Bells>,
+    /// By kernel: weights up to it, itself included.
+    reached: Vec<f64>,
     /// By kernel: logarithm of weight and of the constant parts of the densities.
     base: Vec<f64>,
 }
@@ -80,128 +121,280 @@ impl Mixture {
         stream: &mut Stream,
     ) -> Self {
         weights.push(PRIOR_WEIGHT);
+        let kernels = weights.len();
         let sum: f64 = weights.iter().sum();
         for weight in &mut weights {
             *weight /= sum;
         }
-        let mut base: Vec<f64> = weights.iter().map(|w| libm::log(*w)).collect();
-        let columns = axes
-            .iter()
-            .map(|(place, axis)| {
-                let values = rows
-                    .iter()
-                    .map(|row| row.get(*place).copied().unwrap_or(0.5));
-                match axis {
-                    Axis::Number => {
-                        // And one for the prior.
-                        let mut centres = Vec::with_capacity(rows.len() + 1);
-                        centres.extend(values);
-                        Column::number(centres, narrowest, stream.u64(), &mut base)
-                    }
-                    Axis::Category(classes) => Column::Category {
-                        observed: values.map(|x| x as u32).collect(),
-                        classes: *classes,
-                        spread: PRIOR_WEIGHT / weights.len() as f64,
-                    },
+        // More priors, which weigh nothing.
+        weights.resize(kernel::padded(rows.len()), 0.0);
+        let mut heights = weights.clone();
+        let mut base = vec![0.0; weights.len()];
+        let is_number = |(_, axis): &&(usize, Axis)| *axis == Axis::Number;
+        let numbers = axes.iter().filter(is_number).count();
+        let mut bells = vec![[[0.0; BLOCK]; 2]; numbers * weights.len() / BLOCK];
+        let mut columns = Vec::with_capacity(axes.len());
+        let (mut number, mut factors) = (0, 0);
+        for (place, axis) in axes {
+            let values = rows
+                .iter()
+                .map(|row| row.get(*place).copied().unwrap_or(0.5));
+            columns.push(match axis {
+                Axis::Number => {
+                    let fitted = Number::fit(values, narrowest, stream.u64(), &mut heights, number);
+                    fitted.write(bells.iter_mut().skip(number * heights.len() / BLOCK));
+                    number += 1;
+                    factors += 1;
+                    Column::Number(fitted)
                 }
-            })
-            .collect();
+                Axis::Category(classes) => Column::Category {
+                    observed: values.map(|x| x as u32).collect(),
+                    classes: *classes,
+                    spread: PRIOR_WEIGHT / kernels as f64,
+                },
+            });
+            if factors == FACTORS {
+                add_logs(&mut base, &heights, factors);
+                heights.fill(1.0);
+                factors = 0;
+            }
+        }
+        add_logs(&mut base, &heights, factors);
+        let mut reached = weights;
+        let mut sum = 0.0;
+        for weight in &mut reached {
+            sum += *weight;
+            *weight = sum;
+        }
         Self {
             columns,
-            weights,
+            bells,
+            reached,
             base,
         }
     }
 
     /// Draws a point into the memory of another: a kernel by weight, then each coordinate from it.
     pub(crate) fn sample(&self, stream: &mut Stream, point: &mut Vec<f64>) {
-        let kernel = stream.weighted(&self.weights).unwrap_or_default();
+        let share = stream.unit() * self.reached.last().copied().unwrap_or_default();
+        // Without a question at each one, which is answered by chance.
+        let kernel = self
+            .reached
+            .iter()
+            .filter(|reached| **reached <= share)
+            .count();
         point.clear();
         let columns = self.columns.iter();
         point.extend(columns.map(|column| column.sample(kernel, stream)));
     }
 
-    /// Logarithm of the density (mass, where cells have a width) of a point. What `logs` holds does not count: its
-    /// memory is taken for what every kernel says.
-    pub(crate) fn log_density(&self, point: &[Coordinate], logs: &mut Vec<f64>) -> f64 {
+    /// Logarithm of the density (mass, where cells have a width) of a point. What the scratch holds does not count.
+    pub(crate) fn log_density(&self, point: &[Coordinate], scratch: &mut Scratch) -> f64 {
+        let Scratch { logs, cells } = scratch;
         // First everything that is cheap, with an upper bound for wide cells.
-        self.base.clone_into(logs);
+        cells.clear();
         let mut constant = 0.0;
         let mut wide = Vec::new();
         for (column, coordinate) in self.columns.iter().zip(point) {
-            match (column, *coordinate) {
-                (
-                    Column::Number {
-                        centres, inverses, ..
-                    },
-                    Coordinate::Cell(low, high),
-                ) => {
-                    let width = high - low;
-                    if width > 0.0 {
-                        constant += libm::log(width);
-                    }
-                    if width > NARROW {
-                        wide.push(Wide {
-                            centres,
-                            inverses,
-                            low,
-                            high,
-                        });
-                    }
-                    let reach = if width > NARROW { width / 2.0 } else { 0.0 };
-                    add_squares(logs, centres, inverses, low + width / 2.0, reach);
-                }
-                (Column::Category { .. }, Coordinate::Category(class)) => {
-                    column.add_category(logs, class);
-                }
-                _ => {}
+            let (Column::Number(number), Coordinate::Cell(low, high)) = (column, *coordinate)
+            else {
+                continue;
+            };
+            let width = high - low;
+            if width > 0.0 {
+                constant += libm::log(width);
+            }
+            if width > NARROW {
+                wide.push(Wide {
+                    place: number.place,
+                    low,
+                    high,
+                });
+            }
+            let reach = if width > NARROW { width / 2.0 } else { 0.0 };
+            cells.push((low + width / 2.0, reach));
+        }
+        self.base.clone_into(logs);
+        if wide.is_empty() {
+            // The same without questions: most parameters are real numbers.
+            self.subtract(logs, cells, |x, _, centre, slope| {
+                let z = (x - centre) * slope;
+                z * z
+            });
+        } else {
+            self.subtract(logs, cells, bound);
+        }
+        for (column, coordinate) in self.columns.iter().zip(point) {
+            if let Coordinate::Category(class) = coordinate {
+                column.add_category(logs, *class);
             }
         }
         if !wide.is_empty() {
-            refine(logs, &wide);
+            self.refine(logs, &wide);
         }
         constant + log_sum_exp(logs)
+    }
+
+    /// Subtracts what every kernel says of every number, two numbers in one loop over the kernels.
+    #[inline]
+    fn subtract(
+        &self,
+        logs: &mut [f64],
+        cells: &[(f64, f64)],
+        of: impl Fn(f64, f64, f64, f64) -> f64,
+    ) {
+        let logs = logs.as_chunks_mut::<BLOCK>().0;
+        let take = |sums: &mut [f64; BLOCK], bells: &Bells, (x, reach): (f64, f64)| {
+            let [centres, slopes] = bells;
+            for ((sum, centre), slope) in sums.iter_mut().zip(centres).zip(slopes) {
+                *sum -= of(x, reach, *centre, *slope);
+            }
+        };
+        let (pairs, lone) = cells.as_chunks::<2>();
+        let mut bells = self.bells.as_slice();
+        for [x, y] in pairs {
+            let (first, others) = bells.split_at(logs.len().min(bells.len()));
+            let (second, others) = others.split_at(logs.len().min(others.len()));
+            bells = others;
+            for ((sums, first), second) in logs.iter_mut().zip(first).zip(second) {
+                take(sums, first, *x);
+                take(sums, second, *y);
+            }
+        }
+        for x in lone {
+            for (sums, bells) in logs.iter_mut().zip(bells) {
+                take(sums, bells, *x);
+            }
+        }
+    }
+
+    /// Replaces the bounds of wide cells by their masses, where that can matter.
+    fn refine(&self, logs: &mut [f64], wide: &[Wide]) {
+        let Some(likely) = (0..logs.len()).max_by(|a, b| {
+            let at = |i: &usize| logs.get(*i).copied().unwrap_or(f64::NEG_INFINITY);
+            at(a).total_cmp(&at(b))
+        }) else {
+            return;
+        };
+        let exact = |kernel: usize, bound: f64| {
+            let mut log = bound;
+            let mut ratio = 1.0;
+            for cell in wide {
+                let (height, mass) = self.bound_and_mass(cell, kernel);
+                log += height;
+                ratio *= mass;
+                // One logarithm a kernel, not one a cell, unless the product becomes too small.
+                if ratio < UNDERFLOW {
+                    log += libm::log(ratio);
+                    ratio = 1.0;
+                }
+            }
+            log + libm::log(ratio)
+        };
+        let mut most = logs.get(likely).map_or(0.0, |bound| exact(likely, *bound));
+        for (kernel, log) in logs.iter_mut().enumerate() {
+            *log = if *log < most - NEGLIGIBLE {
+                f64::NEG_INFINITY
+            } else {
+                exact(kernel, *log)
+            };
+            most = most.max(*log);
+        }
+    }
+
+    /// What the bound took off a kernel's logarithm, and the mass that takes its place in units of
+    /// width times the height that the base holds.
+    fn bound_and_mass(&self, cell: &Wide, kernel: usize) -> (f64, f64) {
+        let bells = self
+            .bells
+            .get(cell.place * (self.base.len() / BLOCK) + kernel / BLOCK);
+        let Some([centres, slopes]) = bells else {
+            return (0.0, 1.0);
+        };
+        let (Some(centre), Some(slope)) = (centres.get(kernel % BLOCK), slopes.get(kernel % BLOCK))
+        else {
+            return (0.0, 1.0);
+        };
+        let width = cell.high - cell.low;
+        let bound = bound(cell.low + width / 2.0, width / 2.0, *centre, *slope);
+        let (a, b) = ((cell.low - centre) * slope, (cell.high - centre) * slope);
+        // On the left side, where differences keep their digits.
+        let (a, b) = if a > 0.0 { (-b, -a) } else { (a, b) };
+        let mass = libm::erfc(-b) - libm::erfc(-a);
+        (bound, mass * HALF_SQRT_PI / (width * slope))
+    }
+}
+
+impl Number {
+    /// The prior of width 1 in the middle comes last, as often as there are `heights`, which are multiplied by those of
+    /// the kernels, but for sqrt(2 pi).
+    fn fit(
+        values: impl ExactSizeIterator<Item = f64>,
+        narrowest: f64,
+        salt: u64,
+        heights: &mut [f64],
+        place: usize,
+    ) -> Self {
+        let (observed, kernels) = (values.len(), heights.len());
+        let mut rows = vec![0.0; ROWS * kernels];
+        let (centres, others) = rows.split_at_mut(kernels);
+        let (sigmas, others) = others.split_at_mut(kernels);
+        let (below, above) = others.split_at_mut(kernels);
+        let (known, priors) = centres.split_at_mut(observed);
+        for (centre, value) in known.iter_mut().zip(values) {
+            *centre = value;
+        }
+        priors.fill(0.5);
+        let (narrow, wide) = sigmas.split_at_mut(observed);
+        kernel::bandwidths(narrow, known, narrowest, salt);
+        wide.fill(1.0);
+        for (height, sigma) in heights.iter_mut().zip(&*sigmas) {
+            *height /= sigma;
+        }
+        let beyond = below.iter_mut().zip(above).zip(heights);
+        for (((below, above), height), (centre, sigma)) in beyond.zip(centres.iter().zip(&*sigmas))
+        {
+            if *height > 0.0 && !kernel::is_inside(*centre, *sigma) {
+                (*below, *above) = kernel::outside(*centre, *sigma);
+                *height /= 1.0 - *below - *above;
+            }
+        }
+        Self {
+            place,
+            kernels,
+            rows,
+        }
+    }
+
+    fn write<'a>(&self, bells: impl Iterator<Item = &'a mut Bells>) {
+        let centres = self.row(Row::Centre).as_chunks::<BLOCK>().0;
+        let sigmas = self.row(Row::Sigma).as_chunks::<BLOCK>().0;
+        for ([to, slopes], (centres, sigmas)) in bells.zip(centres.iter().zip(sigmas)) {
+            *to = *centres;
+            for (slope, sigma) in slopes.iter_mut().zip(sigmas) {
+                *slope = std::f64::consts::FRAC_1_SQRT_2 / sigma;
+            }
+        }
+    }
+
+    fn row(&self, row: Row) -> &[f64] {
+        let from = row as usize * self.kernels;
+        let row = self.rows.get(from..from + self.kernels);
+        row.unwrap_or_default()
+    }
+
+    fn at(&self, row: Row, kernel: usize) -> f64 {
+        self.row(row).get(kernel).copied().unwrap_or_default()
     }
 }
 
 impl Column {
-    /// The prior of width 1 in the middle comes last. Adds the constant parts to `base`.
-    fn number(mut centres: Vec<f64>, narrowest: f64, salt: u64, base: &mut [f64]) -> Self {
-        let mut sigmas = kernel::bandwidths(&centres, narrowest, salt);
-        centres.push(0.5);
-        sigmas.push(1.0);
-        // Most bandwidths are the smallest that is allowed, and most of these kernels are on [0, 1] as a whole: what is
-        // the same for all of them first, in a loop without calls.
-        let is_usual =
-            |centre: f64, sigma: f64| sigma == narrowest && kernel::is_inside(centre, sigma);
-        let usual = libm::log(narrowest) + LN_SQRT_2_PI;
-        for ((base, centre), sigma) in base.iter_mut().zip(&centres).zip(&sigmas) {
-            *base -= if is_usual(*centre, *sigma) {
-                usual
-            } else {
-                0.0
-            };
-        }
-        for ((base, centre), sigma) in base.iter_mut().zip(&centres).zip(&sigmas) {
-            if !is_usual(*centre, *sigma) {
-                *base -= libm::log(*sigma) + LN_SQRT_2_PI + kernel::log_inside(*centre, *sigma);
-            }
-        }
-        Self::Number {
-            inverses: sigmas.iter().map(|sigma| 1.0 / sigma).collect(),
-            centres,
-            sigmas,
-        }
-    }
-
     fn sample(&self, kernel: usize, stream: &mut Stream) -> f64 {
         match self {
-            Self::Number {
-                centres, sigmas, ..
-            } => {
-                let centre = centres.get(kernel).copied().unwrap_or(0.5);
-                let sigma = sigmas.get(kernel).copied().unwrap_or(1.0);
-                kernel::truncated_quantile(centre, sigma, stream.unit())
+            Self::Number(number) => {
+                let at = |row| number.at(row, kernel);
+                let outside = (at(Row::Below), at(Row::Above));
+                kernel::truncated_quantile(at(Row::Centre), at(Row::Sigma), outside, stream.unit())
             }
             Self::Category {
                 observed,
@@ -235,139 +428,96 @@ impl Column {
         for (log, own) in logs.iter_mut().zip(observed) {
             *log += if *own == class { hit } else { miss };
         }
-        if let Some(prior) = logs.last_mut() {
+        if let Some(prior) = logs.get_mut(observed.len()) {
             *prior -= libm::log(f64::from(*classes));
         }
     }
 }
 
-/// Subtracts half the squared distance in standard deviations from `x`, made shorter by `reach`.
-fn add_squares(logs: &mut [f64], centres: &[f64], inverses: &[f64], x: f64, reach: f64) {
-    if reach > 0.0 {
-        subtract(logs, centres, inverses, |c, i| half_square(x, reach, c, i));
-    } else {
-        // The same without questions: most parameters are real numbers.
-        subtract(logs, centres, inverses, |centre, inverse| {
-            let z = (x - centre) * inverse;
-            0.5 * z * z
-        });
+/// Adds the logarithms of heights, which lack so many factors of 1 / sqrt(2 pi).
+fn add_logs(base: &mut [f64], heights: &[f64], factors: usize) {
+    let constant = factors as f64 * LN_SQRT_2_PI;
+    for (base, height) in base.iter_mut().zip(heights) {
+        *base += libm::log(*height) - constant;
     }
 }
 
-/// In blocks of a length that the compiler knows, which become vector instructions.
-#[inline]
-fn subtract(logs: &mut [f64], a: &[f64], b: &[f64], of: impl Fn(f64, f64) -> f64) {
-    let (blocks, rest) = logs.as_chunks_mut::<8>();
-    let ((blocks_a, rest_a), (blocks_b, rest_b)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    for ((logs, a), b) in blocks.iter_mut().zip(blocks_a).zip(blocks_b) {
-        for ((log, a), b) in logs.iter_mut().zip(a).zip(b) {
-            *log -= of(*a, *b);
-        }
-    }
-    for ((log, a), b) in rest.iter_mut().zip(rest_a).zip(rest_b) {
-        *log -= of(*a, *b);
-    }
+fn blocks(numbers: &[f64]) -> &[[f64; BLOCK]] {
+    numbers.as_chunks().0
 }
 
-fn half_square(x: f64, reach: f64, centre: f64, inverse: f64) -> f64 {
+/// Half the squared distance in standard deviations between a kernel and the nearest point of a cell.
+fn bound(x: f64, reach: f64, centre: f64, slope: f64) -> f64 {
     let distance = (x - centre).abs() - reach;
-    let z = if distance > 0.0 { distance } else { 0.0 } * inverse;
-    0.5 * z * z
-}
-
-/// Replaces the bounds of wide cells by their masses, where that can matter.
-fn refine(logs: &mut [f64], wide: &[Wide]) {
-    let Some(likely) = (0..logs.len()).max_by(|a, b| {
-        let at = |i: &usize| logs.get(*i).copied().unwrap_or(f64::NEG_INFINITY);
-        at(a).total_cmp(&at(b))
-    }) else {
-        return;
-    };
-    let exact = |kernel: usize, bound: f64| {
-        let mut log = bound;
-        let mut ratio = 1.0;
-        for cell in wide {
-            let (height, mass) = cell.bound_and_mass(kernel);
-            log += height;
-            ratio *= mass;
-            // One logarithm a kernel, not one a cell, unless the product becomes too small.
-            if ratio < UNDERFLOW {
-                log += libm::log(ratio);
-                ratio = 1.0;
-            }
-        }
-        log + libm::log(ratio)
-    };
-    let mut most = logs.get(likely).map_or(0.0, |bound| exact(likely, *bound));
-    for (kernel, log) in logs.iter_mut().enumerate() {
-        *log = if *log < most - NEGLIGIBLE {
-            f64::NEG_INFINITY
-        } else {
-            exact(kernel, *log)
-        };
-        most = most.max(*log);
-    }
+    let z = if distance > 0.0 { distance } else { 0.0 } * slope;
+    z * z
 }
 
 /// A cell of a number whose mass has to be computed.
-struct Wide<'a> {
-    centres: &'a [f64],
-    inverses: &'a [f64],
+struct Wide {
+    /// Which number it is of.
+    place: usize,
     low: f64,
     high: f64,
 }
 
-impl Wide<'_> {
-    /// What the bound took off a kernel's logarithm, and the mass that takes its place in units of
-    /// width times the height that the base holds.
-    fn bound_and_mass(&self, kernel: usize) -> (f64, f64) {
-        let (Some(centre), Some(inverse)) = (self.centres.get(kernel), self.inverses.get(kernel))
-        else {
-            return (0.0, 1.0);
-        };
-        let width = self.high - self.low;
-        let bound = half_square(self.low + width / 2.0, width / 2.0, *centre, *inverse);
-        let (a, b) = (
-            (self.low - centre) * inverse,
-            (self.high - centre) * inverse,
-        );
-        // On the left side, where differences keep their digits.
-        let (a, b) = if a > 0.0 { (-b, -a) } else { (a, b) };
-        let mass = normal::cdf(b) - normal::cdf(a);
-        (bound, mass * SQRT_2_PI / (width * inverse))
-    }
-}
-
-/// Logarithm of the sum of the exponentials.
+/// Logarithm of the sum of the exponentials of whole blocks.
 fn log_sum_exp(logs: &[f64]) -> f64 {
-    let (blocks, rest) = logs.as_chunks::<8>();
-    // Not `f64::max`, which is a call in the sandbox.
-    let larger = |most: f64, log: f64| if log > most { log } else { most };
-    let mut lanes = [f64::NEG_INFINITY; 8];
-    for block in blocks {
-        for (lane, log) in lanes.iter_mut().zip(block) {
-            *lane = larger(*lane, *log);
-        }
+    let mut lanes = [f64::NEG_INFINITY; BLOCK];
+    // Several blocks a round, so that the lanes are seldom handed on.
+    let (rounds, others) = blocks(logs).as_chunks::<4>();
+    for [a, b, c, d] in rounds {
+        let best = larger_of_each(&larger_of_each(a, b), &larger_of_each(c, d));
+        lanes = larger_of_each(&lanes, &best);
     }
-    let all = lanes.iter().chain(rest).copied();
-    let most = all.fold(f64::NEG_INFINITY, larger);
+    for block in others {
+        lanes = larger_of_each(&lanes, block);
+    }
+    let most = largest(&lanes);
     if most == f64::NEG_INFINITY {
         return most;
     }
-    let counts = |log: &f64| *log > most - NEGLIGIBLE;
-    let mut lanes = [0.0; 8];
-    for block in blocks.iter().filter(|block| block.iter().any(counts)) {
+    // Counted, not looked for: a question at each one is answered by chance.
+    let least = most - NEGLIGIBLE;
+    let counts = |block: &&[f64; BLOCK]| {
+        let near = block.iter().map(|log| u64::from(*log > least));
+        near.sum::<u64>() > 0
+    };
+    let mut lanes = [0.0; BLOCK];
+    for block in blocks(logs).iter().filter(counts) {
         for (lane, log) in lanes.iter_mut().zip(block) {
-            *lane += decay(most - *log);
+            *lane += rough_decay(most - *log);
         }
     }
-    let rest = rest.iter().map(|log| decay(most - *log));
-    most + libm::log(lanes.into_iter().chain(rest).sum())
+    most + libm::log(lanes.iter().sum())
+}
+
+#[inline]
+fn larger_of_each(a: &[f64; BLOCK], b: &[f64; BLOCK]) -> [f64; BLOCK] {
+    let mut most = *a;
+    for (a, b) in most.iter_mut().zip(b) {
+        *a = larger(*a, *b);
+    }
+    most
+}
+
+/// Halves against each other, which are vector instructions.
+fn largest(block: &[f64; BLOCK]) -> f64 {
+    let [a, b, c, d, e, f, g, h] = *block;
+    let [a, b, c, d] = [larger(a, e), larger(b, f), larger(c, g), larger(d, h)];
+    larger(larger(a, c), larger(b, d))
+}
+
+/// Not `f64::max`, which is a call in the sandbox.
+#[inline]
+fn larger(a: f64, b: f64) -> f64 {
+    if b > a { b } else { a }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tune_plugin::normal;
 
     fn fit(axes: &[Axis], points: &[Vec<f64>]) -> Mixture {
         let axes: Vec<(usize, Axis)> = axes.iter().copied().enumerate().collect();
@@ -399,7 +549,11 @@ mod tests {
             let steps = 20_000;
             let sum: f64 = (0..steps)
                 .map(|i| (f64::from(i) + 0.5) / f64::from(steps))
-                .map(|x| libm::exp(mixture.log_density(&[Coordinate::Cell(x, x)], &mut Vec::new())))
+                .map(|x| {
+                    libm::exp(
+                        mixture.log_density(&[Coordinate::Cell(x, x)], &mut Scratch::default()),
+                    )
+                })
                 .sum();
             assert!((sum / f64::from(steps) - 1.0).abs() < 1e-5, "{n}: {sum}");
         }
@@ -419,12 +573,12 @@ mod tests {
                         };
                         sum += libm::exp(mixture.log_density(
                             &[cell(i, 7.0), Coordinate::Category(class), cell(j, 40.0)],
-                            &mut Vec::new(),
+                            &mut Scratch::default(),
                         ));
                     }
                 }
             }
-            assert!((sum - 1.0).abs() < 1e-9, "{n}: {sum}");
+            assert!((sum - 1.0).abs() < 1e-8, "{n}: {sum}");
         }
     }
 
@@ -439,15 +593,40 @@ mod tests {
         for x in [0.0, 0.3, 0.99] {
             let want =
                 (truncated(x, 0.2, 0.3) + truncated(x, 0.5, 0.3) + truncated(x, 0.5, 1.0)) / 3.0;
-            let got = libm::exp(mixture.log_density(&[Coordinate::Cell(x, x)], &mut Vec::new()));
-            assert!((got / want - 1.0).abs() < 1e-12, "{x}: {got} {want}");
+            let got =
+                libm::exp(mixture.log_density(&[Coordinate::Cell(x, x)], &mut Scratch::default()));
+            assert!((got / want - 1.0).abs() < 1e-8, "{x}: {got} {want}");
         }
         // Categories 2, 2, 0 of 3: K = 4, a kernel gives its own (1 + 1/4) / (1 + 3/4).
         let points = [vec![2.0], vec![2.0], vec![0.0]];
         let mixture = fit(&[Axis::Category(3)], &points);
         let want = (2.0 * (1.25 / 1.75) + 0.25 / 1.75 + 1.0 / 3.0) / 4.0;
-        let got = libm::exp(mixture.log_density(&[Coordinate::Category(2)], &mut Vec::new()));
-        assert!((got / want - 1.0).abs() < 1e-14);
+        let got =
+            libm::exp(mixture.log_density(&[Coordinate::Category(2)], &mut Scratch::default()));
+        assert!((got / want - 1.0).abs() < 1e-8);
+    }
+
+    #[test]
+    fn a_density_of_hundreds_of_parameters_is_the_sum_of_products_that_no_float_could_hold() {
+        // One observation in the middle: its kernel is 1/2 wide, the prior 1, in each of 250 parameters.
+        let axes = [Axis::Number; 250];
+        let mixture = fit(&axes, &[vec![0.5; 250]]);
+        for x in [0.5, 0.75, 0.0] {
+            let each = |sd: f64| {
+                let inside = normal::cdf(0.5 / sd) - normal::cdf(-0.5 / sd);
+                -0.5 * ((x - 0.5) / sd).powi(2) - LN_SQRT_2_PI - libm::log(sd * inside)
+            };
+            let (own, prior) = (250.0 * each(0.5), 250.0 * each(1.0));
+            let most = own.max(prior);
+            let want = most + libm::log(0.5 * (libm::exp(own - most) + libm::exp(prior - most)));
+            let got = mixture.log_density(&[Coordinate::Cell(x, x); 250], &mut Scratch::default());
+            assert!((got - want).abs() < 1e-8, "{x}: {got} {want}");
+        }
+        // Kernels of 1/100 are 10^498 high in as many parameters.
+        let narrow = fit(&axes, &vec![vec![0.5; 250]; 98]);
+        let got = narrow.log_density(&[Coordinate::Cell(0.5, 0.5); 250], &mut Scratch::default());
+        let want = 250.0 * (libm::log(100.0) - LN_SQRT_2_PI);
+        assert!(got.is_finite() && (got - want).abs() < 2.0, "{got} {want}");
     }
 
     #[test]
@@ -466,8 +645,10 @@ mod tests {
         for (i, row) in counts.iter().enumerate() {
             for (class, share) in row.iter().enumerate() {
                 let cell = Coordinate::Cell(i as f64 / 10.0, (i + 1) as f64 / 10.0);
-                let log = mixture
-                    .log_density(&[cell, Coordinate::Category(class as u32)], &mut Vec::new());
+                let log = mixture.log_density(
+                    &[cell, Coordinate::Category(class as u32)],
+                    &mut Scratch::default(),
+                );
                 assert!((libm::exp(log) - share).abs() < 0.005, "{i} {class}");
             }
         }
@@ -478,7 +659,7 @@ mod tests {
         let axes = [Axis::Number];
         let mixture = fit(&axes, &spread_out(150, &axes));
         let narrow = |x: f64, width: f64| {
-            mixture.log_density(&[Coordinate::Cell(x, x + width)], &mut Vec::new())
+            mixture.log_density(&[Coordinate::Cell(x, x + width)], &mut Scratch::default())
                 - libm::log(width)
         };
         for x in [0.1, 0.5, 0.77] {

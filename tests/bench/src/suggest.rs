@@ -26,9 +26,12 @@ use crate::stage::Stage;
 pub(crate) const NAME: &str = "suggest";
 /// The same measurement of Optuna's samplers.
 const OPTUNA: &str = include_str!("suggest.py");
-/// Suggestions of which the middle one counts.
+/// Suggestions after the results, before both sides begin anew.
 const ROUNDS: usize = 15;
-/// Once one side took so long, no more rounds are begun: their middle is clear by then.
+/// How often both begin anew. Of all suggestions the middle one counts.
+const PASSES: usize = 20;
+/// Once the native side took so long for suggestions, or both for everything, no more of them are asked for: the middle is
+/// clear by then.
 const ENOUGH: Duration = Duration::from_secs(4);
 /// Results that are told in one call: a call has a limit of fuel.
 const CHUNK: usize = 100;
@@ -200,46 +203,40 @@ fn times(stage: &Stage, name: &str, dims: u32, trials: u32) -> Result<Times> {
         // Points of a real parameter are an option without a default.
         setup.options = r#"{"points": 5}"#.to_owned();
     }
-    let mut native: Box<dyn Side> = match name {
-        "tpe" => native::<Tpe>(&setup)?,
-        "gp" => native::<GpSearch>(&setup)?,
-        "cmaes" => native::<Cmaes>(&setup)?,
-        "random" => native::<Random>(&setup)?,
-        "grid" => native::<Grid>(&setup)?,
-        "sobol" => native::<SobolSearch>(&setup)?,
-        "halton" => native::<HaltonSearch>(&setup)?,
-        "evolution" => native::<Evolution>(&setup)?,
-        "bohb" => native::<Bohb>(&setup)?,
-        "dehb" => native::<Dehb>(&setup)?,
-        _ => bail!("no library {name}"),
-    };
     let plugin = stage.plugin(name, Metering::Fuel)?;
-    let sandboxed = plugin.searcher(&setup, &Limits::default());
-    let mut sandboxed = sandboxed.map_err(|error| anyhow::anyhow!("{}", error.details()))?;
     let mut stream = Stream::new(SEED);
     let known: Vec<Observation> = (0..trials)
         .map(|_| observation(&setup, &mut stream))
         .collect();
-    for known in known.chunks(CHUNK) {
-        native.seed_with(known)?;
-        Side::seed_with(&mut sandboxed, known)?;
-    }
     let (mut natively, mut inside) = (Vec::new(), Vec::new());
     let (mut equal, mut failure) = (true, None);
-    for round in 0..ROUNDS {
-        let trial = TrialId::try_from(round)?;
-        let (time, first) = one(native.as_mut(), trial)?;
-        natively.push(time);
-        if failure.is_none() {
-            match one(&mut sandboxed, trial) {
-                Ok((time, second)) => {
-                    inside.push(time);
-                    equal &= first == second;
+    let began = Instant::now();
+    for _ in 0..PASSES {
+        let mut native = library(name, &setup)?;
+        let sandboxed = plugin.searcher(&setup, &Limits::default());
+        let mut sandboxed = sandboxed.map_err(|error| anyhow::anyhow!("{}", error.details()))?;
+        for known in known.chunks(CHUNK) {
+            native.seed_with(known)?;
+            Side::seed_with(&mut sandboxed, known)?;
+        }
+        for round in 0..ROUNDS {
+            let trial = TrialId::try_from(round)?;
+            let (time, first) = one(native.as_mut(), trial)?;
+            natively.push(time);
+            if failure.is_none() {
+                match one(&mut sandboxed, trial) {
+                    Ok((time, second)) => {
+                        inside.push(time);
+                        equal &= first == second;
+                    }
+                    Err(error) => failure = Some(error.to_string()),
                 }
-                Err(error) => failure = Some(error.to_string()),
+            }
+            if natively.iter().sum::<Duration>() > ENOUGH {
+                break;
             }
         }
-        if natively.iter().sum::<Duration>() > ENOUGH {
+        if began.elapsed() > ENOUGH {
             break;
         }
     }
@@ -250,6 +247,23 @@ fn times(stage: &Stage, name: &str, dims: u32, trials: u32) -> Result<Times> {
         failure,
         equal,
     })
+}
+
+/// The searcher as native code.
+fn library(name: &str, setup: &Setup) -> Result<Box<dyn Side>> {
+    match name {
+        "tpe" => native::<Tpe>(setup),
+        "gp" => native::<GpSearch>(setup),
+        "cmaes" => native::<Cmaes>(setup),
+        "random" => native::<Random>(setup),
+        "grid" => native::<Grid>(setup),
+        "sobol" => native::<SobolSearch>(setup),
+        "halton" => native::<HaltonSearch>(setup),
+        "evolution" => native::<Evolution>(setup),
+        "bohb" => native::<Bohb>(setup),
+        "dehb" => native::<Dehb>(setup),
+        _ => bail!("no library {name}"),
+    }
 }
 
 fn native<S: Searcher + 'static>(setup: &Setup) -> Result<Box<dyn Side>> {

@@ -2,7 +2,7 @@
 
 use tune_plugin::{Domain, Parameter, Space};
 
-use super::parzen::Axis;
+use super::column::Axis;
 
 /// Parameters with one joint model: their place in the space and what each is to the model.
 pub(crate) type Block = Vec<(usize, Axis)>;

@@ -3,7 +3,7 @@
 //!
 //! In order of the calls: until `n_startup_trials` have results or run, random draws. Then the trials
 //! are split into a few good and many bad ones (`history`), a mixture of kernels is fitted to each
-//! set for every block of parameters (`blocks`, `pair`, `parzen`, `kernel`), candidates are drawn from
+//! set for every block of parameters (`blocks`, `pair`, `parzen`, `column`, `kernel`), candidates are drawn from
 //! the good one and refined, and the candidate is taken whose density is highest in the good one
 //! relative to the bad one.
 //!
@@ -14,15 +14,17 @@
 //! from k to k + 1, as it is drawn, not from k - 1/2 to k + 1/2.
 
 mod blocks;
+mod column;
 mod history;
 mod kernel;
 mod pair;
 mod parzen;
 
 use blocks::Block;
+use column::Axis;
 use history::History;
 use pair::{Pair, View};
-use parzen::{Axis, Coordinate, Mixture, Scratch};
+use parzen::{Coordinate, Mixture, Scratch};
 use tune_plugin::{
     Config, Domain, Failure, Observation, OptionError, Outcome, Proposal, Report, Searcher, Setup,
     Space, Stream, Suggestion, TrialId, TrialState, Used, Value,

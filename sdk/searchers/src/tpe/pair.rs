@@ -60,8 +60,9 @@ impl Pair {
 
 #[cfg(test)]
 mod tests {
+    use super::super::column::Axis;
     use super::super::history::History;
-    use super::super::parzen::{Axis, Coordinate, Scratch};
+    use super::super::parzen::{Coordinate, Scratch};
     use super::*;
     use crate::told::rank;
 

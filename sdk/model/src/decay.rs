@@ -34,10 +34,7 @@ const EVEN: [f64; 7] = [
 #[must_use]
 #[inline]
 pub fn decay(x: f64) -> f64 {
-    // Not `min`, which is a call in the sandbox.
-    let least = if x < NOTHING { x } else { NOTHING };
-    let shifted = ROUND - least * std::f64::consts::LOG2_E;
-    let whole = shifted - ROUND;
+    let (least, whole, power) = halvings(x);
     let t = (-least - whole * LN_2_HIGH) - whole * LN_2_LOW;
     let square = t * t;
     let (mut odd, mut even) = (0.0, 0.0);
@@ -45,8 +42,6 @@ pub fn decay(x: f64) -> f64 {
         odd = odd * square + a;
         even = even * square + b;
     }
-    // 2^whole by its bits: the exponent of 1 is 1023.
-    let power = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52));
     let value = (t * odd + even) * power;
     if x < NOTHING {
         value
@@ -62,9 +57,7 @@ pub fn decay(x: f64) -> f64 {
 #[must_use]
 #[inline]
 pub fn rough_decay(x: f64) -> f64 {
-    let least = if x < NOTHING { x } else { NOTHING };
-    let shifted = ROUND - least * std::f64::consts::LOG2_E;
-    let whole = shifted - ROUND;
+    let (least, whole, power) = halvings(x);
     let t = -least - whole * std::f64::consts::LN_2;
     let square = t * t;
     let (mut odd, mut even) = (0.0, 0.0);
@@ -73,8 +66,18 @@ pub fn rough_decay(x: f64) -> f64 {
         odd = odd * square + a;
         even = even * square + b;
     }
-    let power = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52));
     (t * odd + even) * power
+}
+
+/// `x`, but at most [`NOTHING`]; the power of two next to its `exp(-x)`: the exponent and the number.
+#[inline]
+fn halvings(x: f64) -> (f64, f64, f64) {
+    // Not `min`, which is a call in the sandbox.
+    let least = if x < NOTHING { x } else { NOTHING };
+    let shifted = ROUND - least * std::f64::consts::LOG2_E;
+    // 2^whole by its bits: the exponent of 1 is 1023.
+    let power = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52));
+    (least, shifted - ROUND, power)
 }
 
 #[cfg(test)]

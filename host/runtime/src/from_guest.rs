@@ -163,15 +163,16 @@ impl Bounds<'_> {
             config.len(),
             self.0.parameters,
         )?;
-        let mut plain = plain::Config::new();
-        for (name, value) in config {
+        let entry = |(name, value)| {
             let name = self.name("parameter", name)?;
             let value = self.value(&name, value)?;
-            if plain.get(&name).is_some() {
-                return bad(format!("`{name}` stands twice in a configuration"));
-            }
-            plain.insert(name, value);
-        }
+            Ok((name, value))
+        };
+        let entries: Result<_, BadValue> = config.into_iter().map(entry).collect();
+        let plain = match plain::Config::distinct(entries?) {
+            Ok(plain) => plain,
+            Err(twice) => return bad(format!("`{twice}` stands twice in a configuration")),
+        };
         if plain.byte_len() > self.0.suggestion_bytes {
             return over(
                 "suggestion_bytes",

@@ -149,10 +149,13 @@ impl SearcherInstance {
         if self.instance.linked.ignores_results {
             return Ok(());
         }
-        let outcome = to_guest::outcome(outcome);
-        self.call("complete", async |guest, store| {
-            guest.call_complete(store, trial, &outcome).await
-        })
+        let told = std::mem::replace(&mut self.report, to_guest::no_report());
+        let told = to_guest::outcome_over(told, outcome);
+        let answer = self.call("complete", async |guest, store| {
+            guest.call_complete(store, trial, &told).await
+        });
+        self.report = told.last.unwrap_or_else(to_guest::no_report);
+        answer
     }
 
     /// Tells earlier results, at most 1,000 a call: the caller cuts the list.

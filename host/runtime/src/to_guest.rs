@@ -121,10 +121,14 @@ fn ending(ending: plain::Ending) -> wit::Ending {
     }
 }
 
-pub(crate) fn outcome(outcome: &plain::Outcome) -> wit::Outcome {
+/// An outcome; its report is in the memory of an earlier one.
+pub(crate) fn outcome_over(mut told: wit::Report, outcome: &plain::Outcome) -> wit::Outcome {
     wit::Outcome {
         ending: ending(outcome.ending),
-        last: outcome.last.as_ref().map(report),
+        last: outcome.last.as_ref().map(|last| {
+            report_over(&mut told, last);
+            told
+        }),
     }
 }
 

@@ -29,6 +29,11 @@
 //! tune_plugin::export_trainable!(Parabola);
 //! # fn main() {}
 //! ```
+//!
+//! # Features
+//!
+//! - `allocator` (on by default): in a guest, memory of small requests comes from lists of free blocks, which takes
+//!   less fuel. Without it a plugin has the standard library's allocator, or names one of its own.
 
 // Lets generated code name this crate by the path that it has in plugins.
 extern crate self as tune_plugin;
@@ -46,6 +51,8 @@ pub mod log;
 mod macros;
 #[doc(hidden)]
 pub mod manifest;
+#[cfg(any(test, all(feature = "allocator", target_family = "wasm")))]
+mod memory;
 mod options;
 #[doc(hidden)]
 pub mod portable;

@@ -138,10 +138,26 @@ impl Config {
         Self(Arc::new(entries))
     }
 
+    /// Of these entries, in any order.
+    ///
+    /// # Errors
+    /// The name that stands twice; of several the first in the order of names.
+    pub fn distinct(mut entries: Vec<(String, Value)>) -> Result<Self, String> {
+        let is_sorted = entries.is_sorted_by(|a, b| a.0 < b.0);
+        if !is_sorted {
+            entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            let mut neighbours = entries.iter().zip(entries.iter().skip(1));
+            if let Some((twice, _)) = neighbours.find(|(a, b)| a.0 == b.0) {
+                return Err(twice.0.clone());
+            }
+        }
+        Ok(Self::sorted(entries))
+    }
+
     /// The value of a parameter, if it is active.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        let place = self.place(name).ok()?;
+        let place = place(&self.0, name).ok()?;
         self.0.get(place).map(|(_, value)| value)
     }
 
@@ -160,35 +176,12 @@ impl Config {
 
     /// Sets a parameter and returns what it was before.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
-        let (name, value) = (name.into(), value.into());
-        let place = self.place(&name);
-        let entries = Arc::make_mut(&mut self.0);
-        match place {
-            Ok(place) => {
-                let (_, known) = entries.get_mut(place)?;
-                Some(std::mem::replace(known, value))
-            }
-            Err(place) => {
-                entries.insert(place, (name, value));
-                None
-            }
-        }
-    }
-
-    /// Where a name is, or belongs.
-    fn place(&self, name: &str) -> Result<usize, usize> {
-        // Names mostly come in their order.
-        match self.0.last() {
-            Some((last, _)) if last.as_str() < name => Err(self.0.len()),
-            _ => self
-                .0
-                .binary_search_by(|(known, _)| known.as_str().cmp(name)),
-        }
+        put(Arc::make_mut(&mut self.0), name.into(), value.into())
     }
 
     /// Removes a parameter.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        let place = self.place(name).ok()?;
+        let place = place(&self.0, name).ok()?;
         Some(Arc::make_mut(&mut self.0).remove(place).1)
     }
 
@@ -223,6 +216,29 @@ impl Config {
     }
 }
 
+/// Where a name is among sorted entries, or belongs.
+fn place(entries: &[(String, Value)], name: &str) -> Result<usize, usize> {
+    // Names mostly come in their order.
+    match entries.last() {
+        Some((last, _)) if last.as_str() < name => Err(entries.len()),
+        _ => entries.binary_search_by(|(known, _)| known.as_str().cmp(name)),
+    }
+}
+
+/// Sets a name among sorted entries and returns what it was before.
+fn put(entries: &mut Vec<(String, Value)>, name: String, value: Value) -> Option<Value> {
+    match place(entries, &name) {
+        Ok(place) => {
+            let (_, known) = entries.get_mut(place)?;
+            Some(std::mem::replace(known, value))
+        }
+        Err(place) => {
+            entries.insert(place, (name, value));
+            None
+        }
+    }
+}
+
 /// Puts `value` at the dotted path; false if a value stands in the way.
 fn nest(root: &mut serde_json::Map<String, serde_json::Value>, name: &str, value: &Value) -> bool {
     let mut table = root;
@@ -248,11 +264,11 @@ impl FromIterator<(String, Value)> for Config {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(iter: I) -> Self {
         let iter = iter.into_iter();
         let most = iter.size_hint().0.min(MOST_AT_ONCE);
-        let mut config = Self(Arc::new(Vec::with_capacity(most)));
+        let mut entries = Vec::with_capacity(most);
         for (name, value) in iter {
-            config.insert(name, value);
+            put(&mut entries, name, value);
         }
-        config
+        Self::sorted(entries)
     }
 }
 
@@ -305,6 +321,24 @@ mod tests {
         assert_eq!(config.remove("b"), Some(Value::Boolean(true)));
         assert_eq!(config.remove("b"), None);
         assert_eq!(names(&config), ["a"]);
+    }
+
+    #[test]
+    fn entries_in_any_order_make_a_configuration_unless_a_name_stands_twice() {
+        let entries = |names: &[&str]| -> Vec<(String, Value)> {
+            let entry = |name: &&str| ((*name).to_owned(), Value::Boolean(true));
+            names.iter().map(entry).collect()
+        };
+        for given in [&["a", "b", "c"], &["c", "a", "b"]] {
+            assert_eq!(
+                names(&Config::distinct(entries(given)).unwrap()),
+                ["a", "b", "c"]
+            );
+        }
+        assert_eq!(Config::distinct(Vec::new()), Ok(Config::new()));
+        for given in [["a", "a", "b"], ["b", "a", "a"]] {
+            assert_eq!(Config::distinct(entries(&given)), Err("a".to_owned()));
+        }
     }
 
     #[test]
